@@ -1,0 +1,108 @@
+"""Everything that can go wrong, as one tree.
+
+    PipelineError            what happened, where, and what to type next
+    ├── ConfigError          the request: a key, a value, something not given
+    ├── SourceError          a checkpoint or codec that is not where the request says
+    ├── FormatError          a file that is damaged, unsafe, or of another kind
+    ├── TrainingError        the training subprocess failed
+    ├── ValidationError      the exported files are not a release
+    ├── PushError            the release could not be published
+    ├── OutputError          the output folder: read-only, full, not a folder
+    ├── LockedError          another run holds the folder
+    └── ChecksError          everything that the stages' checks found, together
+
+They derive from Hydra's ``CompactHydraException``, so a worker that Hydra runs prints no traceback.
+Library code raises; only the entry point prints and ends the process.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from hydra.errors import CompactHydraException
+
+if TYPE_CHECKING:
+    from pipeline.stage import Problem
+
+
+class PipelineError(CompactHydraException):
+    """An error with at most three lines: what happened, where, and what to type next."""
+
+    def __init__(self, what: str, where: str = "", hint: str = "") -> None:
+        """Join the lines that are given; ``what`` is always the first."""
+        super().__init__("\n".join(line for line in (what, where, hint) if line))
+        self.what, self.where, self.hint = what, where, hint
+
+    def __reduce__(self) -> tuple[type[PipelineError], tuple[str, str, str]]:
+        """Survive the way back from a worker process."""
+        return type(self), (self.what, self.where, self.hint)
+
+
+class ConfigError(PipelineError):
+    """The request itself is wrong or incomplete."""
+
+
+class SourceError(PipelineError):
+    """A checkpoint, an experiment or a codec is not where the request says."""
+
+
+class FormatError(PipelineError):
+    """A file is damaged, unsafe to read, or not of the kind that was expected."""
+
+
+class TrainingError(PipelineError):
+    """The training subprocess failed."""
+
+
+class ValidationError(PipelineError):
+    """The exported files do not make a release."""
+
+
+class PushError(PipelineError):
+    """The release could not be published."""
+
+
+class OutputError(PipelineError):
+    """The output folder cannot be written."""
+
+    @classmethod
+    def from_os(cls, error: OSError, where: str) -> OutputError:
+        """Say in our words what the operating system refused."""
+        reasons = {
+            errno.ENOSPC: ("the disk is full", "free some space, or choose another disk"),
+            errno.EDQUOT: ("the disk quota is used up", "free some space, or choose another disk"),
+            errno.EROFS: ("the folder is read-only", "choose another folder"),
+            errno.EACCES: ("no permission to write", "choose another folder"),
+            errno.EPERM: ("no permission to write", "choose another folder"),
+        }
+        what, hint = reasons.get(error.errno or 0, (str(error), "choose another folder"))
+        return cls(f"Cannot write the output: {what}.", where, f"{hint}: outputs=/path/to/folder")
+
+
+class LockedError(PipelineError):
+    """Another run holds the folder and did not let go in time."""
+
+
+class ChecksError(PipelineError):
+    """All the problems that the stages' checks found, reported at once."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        """Keep the problems; one problem reads like an error of its own."""
+        self.problems = tuple(problems)
+        if len(self.problems) == 1:
+            only = self.problems[0]
+            super().__init__(only.what, only.where, only.hint)
+        else:
+            super().__init__(f"{len(self.problems)} problems, nothing was run:")
+
+    def __str__(self) -> str:
+        """Give every problem, each in its own lines."""
+        if len(self.problems) == 1:
+            return super().__str__()
+        return "\n".join([self.what, *(f"- {problem}" for problem in self.problems)])
+
+    def __reduce__(self) -> tuple[type, tuple[tuple[Problem, ...]]]:  # type: ignore[override]
+        """Survive the way back from a worker process."""
+        return type(self), (self.problems,)

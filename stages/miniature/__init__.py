@@ -1,0 +1,1 @@
+"""A small text-conditioned MusicGen and the Dora program that trains it."""
