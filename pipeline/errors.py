@@ -68,17 +68,28 @@ class OutputError(PipelineError):
     """The output folder cannot be written."""
 
     @classmethod
-    def from_os(cls, error: OSError, where: str) -> OutputError:
-        """Say in our words what the operating system refused."""
-        reasons = {
-            errno.ENOSPC: ("the disk is full", "free some space, or choose another disk"),
-            errno.EDQUOT: ("the disk quota is used up", "free some space, or choose another disk"),
-            errno.EROFS: ("the folder is read-only", "choose another folder"),
-            errno.EACCES: ("no permission to write", "choose another folder"),
-            errno.EPERM: ("no permission to write", "choose another folder"),
-        }
-        what, hint = reasons.get(error.errno or 0, (str(error), "choose another folder"))
-        return cls(f"Cannot write the output: {what}.", where, f"{hint}: outputs=/path/to/folder")
+    def from_os(cls, error: OSError, where: str) -> OutputError | None:
+        """Say in our words what the operating system refused; ``None`` for other errors."""
+        what = _REFUSALS.get(error.errno or 0)
+        if what is None:
+            return None
+        return cls(
+            f"Cannot write the output: {what}.",
+            where,
+            "Choose another place: outputs=/path/to/folder",
+        )
+
+
+_REFUSALS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the disk is read-only",
+    errno.EACCES: "no permission",
+    errno.EPERM: "no permission",
+    errno.ENOTDIR: "a part of the path is not a folder",
+    errno.EEXIST: "a file stands where the folder should be",
+    errno.ENAMETOOLONG: "the path is too long",
+}
 
 
 class LockedError(PipelineError):

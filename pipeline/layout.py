@@ -164,6 +164,15 @@ class Run:
         """Where a stage's files end up: its folder, but ``release/`` for package."""
         return self.release.root if name == "package" else self.stage(name)
 
+    def working(self, name: str) -> Path:
+        """Where a stage writes until it is complete."""
+        output = self.output(name)
+        return output.with_name(f"{output.name}.tmp")
+
+    def failed(self, name: str) -> Path:
+        """What a stage that failed had written, for people to look at."""
+        return self.root / f"{name}.failed"
+
     @property
     def train(self) -> TrainFolder:
         """The output of train."""
@@ -202,7 +211,7 @@ class Run:
     @property
     def lock(self) -> Path:
         """The lock that keeps two runs out of one folder."""
-        return self.root / ".lock"
+        return self.root.parent / ".locks" / f"{self.root.name}.lock"
 
     @property
     def config(self) -> Path:

@@ -156,12 +156,14 @@ class Stage(Protocol):
     Attributes:
         name: the stage's word, also the name of its folder.
         version: raised when the same inputs give other bytes than before.
-        inputs: the names of earlier stages whose records and files it reads.
+        inputs: the names of earlier stages whose records and files it reads, where they ran.
+        always: ``True`` when it must look outside each time, and so is never skipped.
     """
 
     name: str
     version: int
     inputs: Sequence[str]
+    always: bool
 
     def check(self, ctx: Context) -> list[Problem]:
         """Find what would make `run` fail, cheaply; the network is allowed."""

@@ -1,0 +1,62 @@
+"""What Hydra calls before it makes any folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from pipeline.errors import OutputError, PipelineError
+from pipeline.request import demand_complete
+
+
+class Refusal(BaseException):
+    """Carries an error out of a callback: Hydra turns plain exceptions there into warnings."""
+
+    def __init__(self, error: PipelineError) -> None:
+        """Wrap the error that the entry point is to print."""
+        super().__init__(str(error))
+        self.error = error
+
+
+def demand_writable(folder: Path) -> None:
+    """Make sure that the output folder is there and takes files.
+
+    Raises:
+        OutputError: when it does not, with the reason that the operating system gave.
+    """
+    probe = folder / f".{os.getpid()}.probe"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with probe.open("wb") as file:
+            file.write(b"\0" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OutputError.from_os(error, str(folder)) or error from error
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+class Preflight(Callback):
+    """Explains an incomplete request or an unusable output folder in our words."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Look at a single run's request and output folder."""
+        self._look(config, complete=True)
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Look at a sweep's output folder; each job looks at its own request."""
+        self._look(config, complete=False)
+
+    def _look(self, config: DictConfig, complete: bool) -> None:
+        try:
+            if complete:
+                demand_complete(config)
+            outputs = Path(config.hydra.runtime.cwd, str(OmegaConf.select(config, "outputs")))
+            demand_writable(outputs)
+        except PipelineError as error:
+            raise Refusal(error) from error

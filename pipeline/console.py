@@ -1,0 +1,130 @@
+"""The one object that prints: the plan, the progress, the result, and errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.engine import Outcome
+from pipeline.layout import Run
+from pipeline.planning import Step
+from pipeline.progress import StageProgress, amount
+from pipeline.stage import Progress
+
+_MARKS = {
+    "done": "[green]✓[/]",
+    "up to date": "[dim]=[/]",
+    "reused": "[green]↺[/]",
+    "not needed": "[dim]-[/]",
+    "failed": "[red]✗[/]",
+}
+_VERDICTS = {"pass": "green", "warn": "yellow", "fail": "red", "skipped": "dim"}
+_PLAIN_WIDTH = 160
+
+
+def shown(path: Path) -> str:
+    """Write a path as short as it can be typed from here."""
+    text = os.path.relpath(path)
+    return str(path) if text.startswith("../..") else text
+
+
+def _console(stderr: bool) -> Console:
+    """Make a console that does not cut lines when nobody watches."""
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else _PLAIN_WIDTH
+    return Console(stderr=stderr, highlight=False, width=width)
+
+
+class Terminal:
+    """Tells a person how a run goes; an engine's audience."""
+
+    def __init__(self) -> None:
+        """Write to the standard streams."""
+        self._out, self._err = _console(stderr=False), _console(stderr=True)
+
+    def say(self, text: str) -> None:
+        """Print one line, as it is."""
+        self._out.print(text, markup=False, soft_wrap=True)
+
+    def plan(self, run: Run, steps: Sequence[Step]) -> None:
+        """Show what will happen and where it lands; one line when there is nothing to do."""
+        self._out.print(f"[bold]{escape(shown(run.root))}[/]", soft_wrap=True)
+        if not any(step.runs for step in steps):
+            return
+        table = Table("stage", "what", "size", "why", box=None, pad_edge=False, header_style="dim")
+        table.columns[1].ratio = 3
+        for step in steps:
+            size = amount(step.plan.size, "bytes") if step.runs and step.plan.size else ""
+            why = step.reason or ("up to date" if step.plan.needed else "not needed")
+            style = None if step.runs else "dim"
+            table.add_row(step.name, escape(step.plan.summary), size, escape(why), style=style)
+        self._out.print(table)
+        for step in steps:
+            for note in step.plan.notes:
+                self._out.print(f"  [yellow]note[/] {step.name}: {escape(note)}", soft_wrap=True)
+
+    def progress(self, position: int, total: int, name: str) -> Progress:
+        """Give the progress of one stage."""
+        self._position = f"\\[{position}/{total}]"
+        return StageProgress(self._out)
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Show how a stage ended."""
+        text = f"{self._position} {_MARKS[outcome.verdict]} {outcome.name}"
+        details = [] if outcome.verdict == "done" else [outcome.verdict]
+        if outcome.origin:
+            details[-1] += f" from {outcome.origin}"
+        if outcome.verdict in ("done", "reused") and outcome.record is not None:
+            details.append(amount(outcome.record.size, "bytes"))
+        if outcome.seconds >= 0.1:
+            details.append(f"{outcome.seconds:.1f} s")
+        self._out.print(f"{text} [dim]{escape(', '.join(details))}[/]", soft_wrap=True)
+
+    def result(self, run: Run, outcomes: Sequence[Outcome]) -> None:
+        """Show the checks, the warnings, and where the release is."""
+        for outcome in outcomes:
+            if outcome.record is not None:
+                self.checks(outcome.record.record.local.get("checks", ()), outcome.verdict)
+                for warning in outcome.record.record.warnings:
+                    line = f"[yellow]warning[/] {outcome.name}: {escape(warning)}"
+                    self._out.print(line, soft_wrap=True)
+        packaged = [o for o in outcomes if o.name == "package" and o.record is not None]
+        if packaged and run.release.manifest.is_file():
+            size = sum(path.stat().st_size for path in run.release.root.iterdir())
+            where = escape(shown(run.release.root))
+            self._out.print(
+                f"[bold green]released[/] {where} ({amount(size, 'bytes')})", soft_wrap=True
+            )
+            facts = packaged[-1].record.record.facts if packaged[-1].record else {}
+            for line in facts.get("usage", ()):
+                self.say(f"  {line}")
+
+    def checks(self, checks: Sequence[Mapping[str, Any]], verdict: str = "done") -> None:
+        """Show a table of checks; only those that need a look when nothing was done."""
+        rows = [c for c in checks if verdict == "done" or c["verdict"] in ("warn", "fail")]
+        if not rows:
+            return
+        table = Table("check", "", "finding", box=None, pad_edge=False, header_style="dim")
+        for check in rows:
+            style = _VERDICTS.get(check["verdict"], "")
+            remedy = f"\n→ {check['remedy']}" if check["verdict"] in ("warn", "fail") else ""
+            table.add_row(
+                check["name"],
+                f"[{style}]{check['verdict']}[/]",
+                escape(str(check["message"]) + (remedy if check.get("remedy") else "")),
+            )
+        self._out.print(table)
+
+    def error(self, text: str) -> None:
+        """Show what went wrong, on the error stream."""
+        first, *rest = text.splitlines() or [""]
+        self._err.print(f"[bold red]error[/] {escape(first)}", soft_wrap=True)
+        for line in rest:
+            self._err.print(escape(line), soft_wrap=True)

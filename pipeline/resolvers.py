@@ -1,0 +1,49 @@
+"""The functions that config files may call: ``${run_dir:}``, ``${sweep_subdir:}``, ``${path:...}``.
+
+A resolver that raises gives hundreds of lines of traceback, so these never do: what is wrong with
+a request shows up as the variant `_incomplete` and is explained before anything is written.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from pipeline.variant import INCOMPLETE, slug, variant_name
+
+
+def join(base: str, path: str) -> str:
+    """Join a path to a base; an absolute path stands alone."""
+    return str(Path(base, Path(path).expanduser()))
+
+
+def sweep_subdir(*, _root_: DictConfig) -> str:
+    """Give ``<release>/<variant>``."""
+    try:
+        release = slug(str(OmegaConf.select(_root_, "name") or INCOMPLETE))
+        return f"{release}/{variant_name(_root_, Path(_root_.hydra.runtime.cwd))}"
+    except (OmegaConfBaseException, KeyError, ValueError, TypeError):
+        return f"{INCOMPLETE}/{INCOMPLETE}"
+
+
+def run_dir(*, _root_: DictConfig) -> str:
+    """Give ``<outputs>/<release>/<variant>``, absolute."""
+    outputs = join(_root_.hydra.runtime.cwd, str(_root_.outputs))
+    return f"{outputs}/{sweep_subdir(_root_=_root_)}"
+
+
+def multirun() -> bool:
+    """Tell whether this job is one of a sweep."""
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def register() -> None:
+    """Make the functions known to OmegaConf."""
+    OmegaConf.register_new_resolver("path", join, replace=True)
+    OmegaConf.register_new_resolver("run_dir", run_dir, replace=True)
+    OmegaConf.register_new_resolver("sweep_subdir", sweep_subdir, replace=True)
+    OmegaConf.register_new_resolver("multirun", multirun, replace=True)
