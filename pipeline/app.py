@@ -25,7 +25,12 @@ def job(cfg: DictConfig) -> None:
     """Run one composed request; workers of a sweep import this by name."""
     from pipeline.job import release
 
-    release(cfg)
+    try:
+        release(cfg)
+    except PipelineError as error:
+        if resolvers.multirun():
+            raise  # the launcher must see which job failed
+        raise Refusal(error) from error  # past Hydra, which would print a line of its own
 
 
 def _failed(error: PipelineError) -> int:

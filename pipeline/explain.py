@@ -18,9 +18,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, ValidationError
 
 from pipeline.errors import ConfigError, PipelineError
-from pipeline.schema import PipelineConfig
+from pipeline.schema import OPEN, PipelineConfig
 
-_FREE = {"stage", "export.config_overrides", "expect.config"}
+_ALL_KEYS = "All keys: python -m pipeline --cfg job"
+_FREE = {"stage", *OPEN}
 
 
 def schema_keys(schema: Any = PipelineConfig, prefix: str = "") -> Iterator[str]:
@@ -40,18 +41,17 @@ def _dataclass_of(annotation: Any) -> Any:
     return found if is_dataclass(found) else None
 
 
-def near(key: str) -> str:
-    """Suggest the key that was probably meant."""
-    found = get_close_matches(key, list(schema_keys()), 1)
-    return f"Did you mean {found[0]}? " if found else ""
-
-
 def unknown_key(key: str) -> ConfigError:
-    """Say that a key does not exist."""
-    return ConfigError(
-        f"There is no key '{key}'.",
-        hint=f"{near(key)}All keys: python -m pipeline --help",
-    )
+    """Say that a key does not exist, and name the one that was probably meant."""
+    what = f"There is no key '{key}'."
+    if key == "release":
+        return ConfigError(what, hint="Choose a release with a plus sign: +release=NAME")
+    known, group = list(schema_keys()), key.rpartition(".")[0]
+    siblings = [name for name in known if group and name.startswith(f"{group}.")]
+    found = get_close_matches(key, siblings or known, 1)
+    hint = f"Did you mean {found[0]}? " if found else ""
+    names = ", ".join(name.removeprefix(f"{group}.") for name in siblings)
+    return ConfigError(what, hint=hint + (f"Keys of {group}: {names}." if names else _ALL_KEYS))
 
 
 def refuse_extra_keys(cfg: DictConfig) -> None:
@@ -83,7 +83,8 @@ def _group(error: MissingConfigException, text: str) -> ConfigError:
     if not group:
         return ConfigError(text.splitlines()[0])
     found = get_close_matches(option, options, 1)
-    hint = f"Did you mean {group}={found[0]}? " if found else ""
+    sign = "+" if group == "release" else ""
+    hint = f"Did you mean {sign}{group}={found[0]}? " if found else ""
     return ConfigError(
         f"There is no '{option}' in the group '{group}'.",
         hint=f"{hint}There are: {', '.join(options)}.",
@@ -112,6 +113,11 @@ def explain(error: BaseException) -> PipelineError:
     if isinstance(error, MissingConfigException):
         return _group(error, text)
     if isinstance(error, OverrideParseException):
+        if "=" not in error.override:
+            return ConfigError(
+                f"Cannot read '{error.override}'.",
+                hint="Write KEY=VALUE; to choose a release: +release=NAME",
+            )
         return ConfigError(
             f"Cannot read the override '{error.override}'.",
             text.splitlines()[0][:200],

@@ -83,7 +83,8 @@ def release(cfg: DictConfig) -> None:
                 _execute(engine, cfg, terminal)
     finally:
         with suppress(OSError):
-            run.root.rmdir()  # only ever removes the empty folder that Hydra made
+            for folder in (run.root, run.root.parent):
+                folder.rmdir()  # only ever removes the empty folders that Hydra made
 
 
 def _execute(engine: Engine, cfg: DictConfig, terminal: Terminal) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING
+from omegaconf import MISSING, OmegaConf
 
 
 @dataclass
@@ -174,6 +174,13 @@ KEYS_OF_KIND: dict[str, dict[str, tuple[str, ...]]] = {
 """For the groups with options: the keys, beside ``kind``, that each option uses."""
 
 
+OPEN = ("export.config_overrides", "expect.config")
+"""Nodes whose keys are a user's own: dotted keys of xp.cfg."""
+
+
 def register() -> None:
     """Make the schema known to Hydra as ``schema``, the first entry of the defaults list."""
-    ConfigStore.instance().store(name="schema", node=PipelineConfig)
+    schema = OmegaConf.structured(PipelineConfig)
+    for key in OPEN:
+        OmegaConf.set_struct(OmegaConf.select(schema, key), False)
+    ConfigStore.instance().store(name="schema", node=schema)
