@@ -1,0 +1,222 @@
+"""Reading torch's zip files without torch: safely, and without holding them in memory.
+
+The format is that of ``torch.save``: ``data.pkl`` describes the object, each storage is a record
+``data/<key>``. Bytes are read with ``preadv`` into one small buffer, never mapped: a trainer that
+cuts a mapped file short would kill this process.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Any, Self
+
+from pipeline.errors import FormatError
+from pipeline.files import BUFFER
+from pipeline.manifest import digest
+from stages.common import gathering
+from stages.common.directory import ArchiveRecord, read_directory
+from stages.common.inert import Named, Refused, Storage, shown
+from stages.common.plain import plain
+from stages.common.rebuilding import whole_number
+from stages.common.tensors import ITEMSIZE, STORAGE_DTYPE, TensorRef
+from stages.common.unpickler import unpickle
+
+_LEGACY_MAGIC = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
+"""The pickled number that torch's format before 1.6 starts with."""
+
+
+def is_zip(path: Path) -> bool:
+    """Whether a file starts like an archive of ``torch.save``."""
+    return _head(path, 4) == b"PK\3\4"
+
+
+def is_legacy(path: Path) -> bool:
+    """Whether a file is of the form that ``torch.save`` wrote before 1.6."""
+    return _LEGACY_MAGIC in _head(path, 32)
+
+
+def is_tar(path: Path) -> bool:
+    """Whether a file is a tar archive, the oldest form of torch, which is not read."""
+    return _head(path, 262)[257:] == b"ustar"
+
+
+class Archive:
+    """An open torch archive; a context manager."""
+
+    def __init__(self, path: Path, file: int) -> None:
+        """Take over an open file; use `open`."""
+        self.path = path
+        self._file = file
+        self._verified: set[str] = set()
+        self.records: Mapping[str, ArchiveRecord] = MappingProxyType(
+            read_directory(file, os.fstat(file).st_size)
+        )
+        if "data.pkl" not in self.records:
+            raise FormatError("The archive is not one of torch: it has no data.pkl.")
+        if "byteorder" in self.records and self._small("byteorder") != b"little":
+            raise FormatError("The archive was written on a big-endian machine.")
+
+    @classmethod
+    def open(cls, path: Path) -> Archive:
+        """Open an archive and check its directory; nothing else is read.
+
+        Raises:
+            FormatError: when it cannot be read, is damaged, or is not of torch.
+        """
+        if not path.is_file():
+            raise FormatError("There is no such file.", str(path))
+        try:
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise FormatError(f"The file cannot be read: {error.strerror}.", str(path)) from error
+        try:
+            return cls(path, file)
+        except FormatError as error:
+            os.close(file)
+            raise FormatError(error.what, str(path)) from error
+        except BaseException:
+            os.close(file)
+            raise
+
+    def close(self) -> None:
+        """Close the file; a second time does nothing."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @cached_property
+    def directory_digest(self) -> str:
+        """The sha256 over the sorted names, sizes and CRCs; recognises the content unread."""
+        rows = [[name, record.size, record.crc] for name, record in self.records.items()]
+        return digest(sorted(rows))
+
+    @cached_property
+    def root(self) -> Any:
+        """The saved object: plain containers and scalars, and `TensorRef` for tensors.
+
+        OmegaConf's nodes are plain, their interpolations and ``???`` kept as text.
+
+        Raises:
+            FormatError: when the pickle is damaged or holds what a checkpoint does not.
+        """
+        try:
+            return plain(unpickle(self._small("data.pkl"), self._storage))
+        except Refused as refused:
+            raise FormatError(f"Its pickle holds {refused}.", str(self.path)) from None
+        except FormatError as error:
+            raise FormatError(error.what, str(self.path)) from error
+
+    def blocks(self, ref: TensorRef) -> Iterator[memoryview]:
+        """Give a tensor's bytes in C order, in steps of at most 1 MB, each valid until the next.
+
+        The CRC of its record is checked once, even where only a part of it is wanted.
+
+        Raises:
+            FormatError: naming the record, when its bytes are not those that were saved.
+        """
+        name = f"data/{ref.record}"
+        start = ref.offset * ref.itemsize
+        if ref.contiguous:
+            yield from self._window(name, start, start + ref.nbytes)
+        else:
+            for _ in self._window(name, 0, 0):
+                pass
+            begin = self.records[name].offset + start
+            yield from gathering.gather(self._read, begin, ref)
+
+    def crc(self, ref: TensorRef) -> int:
+        """Give the CRC-32 of a tensor's bytes in C order: unread where the directory has it.
+
+        Raises:
+            FormatError: as `blocks`, when it had to be read.
+        """
+        if ref.whole:
+            return self.records[f"data/{ref.record}"].crc
+        crc = 0
+        for block in self.blocks(ref):
+            crc = zlib.crc32(block, crc)
+        return crc
+
+    def _window(self, name: str, start: int, stop: int) -> Iterator[memoryview]:
+        """Read the bytes from start to stop of a record, all of it where it was never checked."""
+        record, known = self.records[name], name in self._verified
+        first, last = (start, stop) if known else (0, record.size)
+        buffer = memoryview(bytearray(min(BUFFER, max(last - first, 1))))
+        crc = 0
+        for at in range(first, last, BUFFER):
+            block = buffer[: min(BUFFER, last - at)]
+            self._read(block, record.offset + at)
+            if not known:
+                crc = zlib.crc32(block, crc)
+            inside = block[max(start - at, 0) : max(stop - at, 0)]
+            if inside:
+                yield inside
+        if not known and crc != record.crc:
+            raise self._mismatch(name, record)
+        self._verified.add(name)
+
+    def _read(self, buffer: memoryview, offset: int) -> None:
+        """Fill a buffer from the file."""
+        while buffer:
+            count = os.preadv(self._file, [buffer], offset)
+            if count == 0:
+                raise FormatError("The file was cut short while it was read.", str(self.path))
+            buffer, offset = buffer[count:], offset + count
+
+    def _small(self, name: str) -> bytes:
+        """Read a record that is not a storage."""
+        record = self.records[name]
+        content = bytearray(min(record.size, 1 << 25))
+        self._read(memoryview(content), record.offset)
+        if len(content) < record.size or zlib.crc32(content) != record.crc:
+            raise self._mismatch(name, record)
+        return bytes(content)
+
+    def _mismatch(self, name: str, record: ArchiveRecord) -> FormatError:
+        hint = "It was changed after it was saved: copy or download it again."
+        if record.crc == 0:
+            hint = "It was saved without checksums (set_crc32_options(False)): save it with them."
+        return FormatError(
+            f"The file is damaged: the record {name} is not as it was saved.", str(self.path), hint
+        )
+
+    def _storage(self, reference: Any) -> Storage:
+        """Find the record that a persistent id means: storage, class, key, device, elements."""
+        if type(reference) is not tuple or len(reference) != 5 or reference[0] != "storage":
+            raise Refused("a persistent id that is no storage")
+        _, kind, key, _, count = reference
+        numel, name = whole_number(count), kind.name if isinstance(kind, Named) else ""
+        if not isinstance(key, str) or f"data/{key}" not in self.records:
+            raise Refused(f"a storage without a record: data/{shown(key)}")
+        if name != "UntypedStorage" and name not in STORAGE_DTYPE:
+            raise Refused(f"a storage of the class {shown(kind)}")
+        dtype = STORAGE_DTYPE.get(name)
+        size = self.records[f"data/{key}"].size
+        if size // ITEMSIZE[dtype or "uint8"] != numel:
+            raise Refused(f"{numel} elements in the record data/{key} of {size} bytes")
+        return Storage(key, dtype, numel)
+
+
+def _head(path: Path, length: int) -> bytes:
+    """Give a file's first bytes; none of what is no readable file."""
+    try:
+        with path.open("rb") as file:
+            return file.read(length)
+    except OSError:
+        return b""

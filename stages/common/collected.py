@@ -1,0 +1,47 @@
+"""The collected checkpoint, as the stages after collect see it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.errors import SourceError
+from pipeline.stage import Context
+from stages.common.checkpoint import Checkpoint, State
+
+
+def is_codec(ctx: Context) -> bool:
+    """Tell whether a codec was collected; what is not known yet counts as a language model."""
+    return ctx.facts("collect").get("family") == "compression"
+
+
+def path_of(ctx: Context) -> Path | None:
+    """Give the checkpoint's file; before collect ran, where it will be taken from, if known."""
+    if "collect" in ctx.records:
+        return ctx.run.collect.checkpoint
+    known = ctx.local("collect").get("path")
+    return Path(known) if known else None
+
+
+def codec_of(ctx: Context) -> str | None:
+    """Give the ``compression_model_checkpoint`` of a collected language model, paths included."""
+    codec = ctx.local("collect").get("codec") or ctx.facts("collect").get("codec")
+    return str(codec) if codec else None
+
+
+def state_of(ctx: Context, checkpoint: Checkpoint) -> State:
+    """Give the state that collect chose.
+
+    Raises:
+        SourceError: when the file is no longer the one that was collected: a trainer may still
+            be at work on it.
+    """
+    facts = ctx.facts("collect")
+    state = checkpoint.states.get(facts["state"])
+    changed = facts.get("archive") not in (None, checkpoint.archive.directory_digest)
+    if state is None or changed:
+        raise SourceError(
+            "The checkpoint is not the one that was collected: it has changed since.",
+            str(checkpoint.archive.path.resolve()),
+            "Collect it again: force=collect",
+        )
+    return state

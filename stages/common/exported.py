@@ -1,0 +1,135 @@
+"""The files that AudioCraft's loaders take: a model's weights and config, or a codec's name.
+
+The format is that of ``audiocraft.utils.export`` and ``audiocraft.models.loaders``: a torch archive
+of one dict. The order of the keys is part of the bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from pipeline import files
+from pipeline.errors import OutputError
+from pipeline.manifest import FileDigest
+from pipeline.schema import ExportConfig
+from pipeline.stage import Progress
+from stages.common import xp_config
+from stages.common.archive import Archive
+from stages.common.tensors import ITEMSIZE, TensorRef
+from stages.common.writer import Weight, size_of, write_archive
+
+DTYPES = ("keep", "float32", "float16", "bfloat16")
+"""What ``export.dtype`` may be."""
+
+_CAST = frozenset({"float64", "float32", "float16", "bfloat16"})
+"""What is cast; whole numbers, booleans and 8-bit floats stay as they are."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """One file in memory: a dict as it will be written, tensors still unread.
+
+    Attributes:
+        root: the dict.
+        removed: the nodes that left xp.cfg.
+        blanked: the dotted keys in xp.cfg whose strings became null.
+    """
+
+    root: Mapping[str, Any]
+    removed: tuple[str, ...] = ()
+    blanked: tuple[str, ...] = ()
+
+    @property
+    def weights(self) -> Mapping[str, Weight]:
+        """The tensors by name."""
+        return dict(self.root.get("best_state", {}))
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the tensors hold."""
+        return sum(weight.ref.numel for weight in self.weights.values())
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes the tensors take as written."""
+        return sum(
+            weight.ref.numel * ITEMSIZE[weight.dtype or weight.ref.dtype]
+            for weight in self.weights.values()
+        )
+
+    @classmethod
+    def of_model(
+        cls,
+        archive: Archive,
+        tensors: Mapping[str, TensorRef],
+        config: DictConfig,
+        export: ExportConfig,
+        *,
+        dtype: str = "keep",
+        overrides: Mapping[str, Any] | None = None,
+    ) -> Package:
+        """Pack a model: ``tensors`` as ``dtype``, and its xp.cfg cleaned, then overridden.
+
+        Raises:
+            ConfigError: when an override names what xp.cfg does not have.
+        """
+        cleaned = xp_config.clean(config) if export.sanitize else xp_config.Cleaned(config)
+        fit = xp_config.apply_overrides(xp_config.loadable(cleaned.config), overrides or {})
+        root = {
+            "best_state": {key: _weight(archive, ref, dtype) for key, ref in tensors.items()},
+            "xp.cfg": xp_config.to_yaml(fit),
+            "version": export.audiocraft_version,
+            "exported": True,
+        }
+        return cls(root, cleaned.removed, cleaned.blanked)
+
+    @classmethod
+    def of_reference(cls, name: str, export: ExportConfig) -> Package:
+        """Pack the name of a pretrained codec instead of its weights."""
+        return cls({"pretrained": name, "exported": True, "version": export.audiocraft_version})
+
+    def write(self, path: Path, progress: Progress) -> FileDigest:
+        """Write the file, having made sure that it fits on the disk.
+
+        Raises:
+            OutputError: when it does not.
+            FormatError: naming the tensor, when the source is damaged or a cast overflows.
+        """
+        size = size_of(self.root)
+        demand_space(path.parent, size)
+        with progress.task(path.name, size) as task:
+            return write_archive(path, self.root, task.advance)
+
+
+def demand_space(folder: Path, size: int) -> None:
+    """Make sure that ``size`` bytes fit on the disk of ``folder``.
+
+    Raises:
+        OutputError: when they do not.
+    """
+    free = files.free_bytes(folder)
+    if free < size:
+        raise OutputError(
+            f"The disk is too full: {_megabytes(size)} are needed, {_megabytes(free)} are free.",
+            str(folder),
+            "Free some space, or choose another disk: outputs=/path/to/folder",
+        )
+
+
+def cast_bytes(parameters: int, nbytes: int, dtype: str) -> int:
+    """Estimate what ``nbytes`` of weights take as ``dtype``; at least what they will."""
+    return nbytes if dtype == "keep" else parameters * ITEMSIZE[dtype]
+
+
+def _weight(archive: Archive, ref: TensorRef, dtype: str) -> Weight:
+    wanted = dtype if dtype != "keep" and ref.dtype in _CAST and ref.dtype != dtype else None
+    return Weight(archive, ref, wanted)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"

@@ -1,0 +1,97 @@
+"""What is sent: the files of a release with the digests that the Hub knows them by.
+
+The Hub keeps a binary file in large-file storage, named by its sha256, and a text as a git blob,
+named by git's sha1. Only what belongs to a release is listed, whatever else lies in the folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import files
+from pipeline.errors import PushError
+from pipeline.layout import ReleaseFolder
+from pipeline.manifest import parse_sums
+
+BINARY = frozenset(
+    {".bin", ".pt", ".th", ".safetensors", ".wav", ".flac", ".mp3", ".ogg", ".png", ".jpg"}
+)
+
+
+@dataclass(frozen=True)
+class SentFile:
+    """One file of a release.
+
+    Attributes:
+        name: its path in the repository, with slashes.
+        path: where it is.
+        size: in bytes.
+        sha256: of its content, in hex.
+    """
+
+    name: str
+    path: Path
+    size: int
+    sha256: str
+
+    @property
+    def binary(self) -> bool:
+        """Whether the Hub keeps it in large-file storage."""
+        return self.path.suffix.lower() in BINARY
+
+    @property
+    def git_blob(self) -> str:
+        """The git id of what the repository itself holds: the text, or the pointer to the bytes."""
+        pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{self.sha256}\n"
+        text = f"{pointer}size {self.size}\n".encode() if self.binary else self.path.read_bytes()
+        return hashlib.sha1(b"blob %d\0" % len(text) + text, usedforsecurity=False).hexdigest()
+
+    @property
+    def etag(self) -> str:
+        """The name under which Hub clients cache it."""
+        return self.sha256 if self.binary else self.git_blob
+
+
+def list_release(release: ReleaseFolder) -> tuple[SentFile, ...]:
+    """Give the files of a release, sorted by name; weights are not read again.
+
+    Raises:
+        PushError: when a file that SHA256SUMS lists is missing.
+    """
+    try:
+        sums = parse_sums(release.sums.read_text("utf-8"))
+        found = [*_listed(release, sums), *_others(release)]
+    except FileNotFoundError as error:
+        raise PushError(
+            "The release is not complete.",
+            f"{error.filename} is missing.",
+            "Have it made again: force=package",
+        ) from error
+    return tuple(sorted(found, key=lambda file: file.name))
+
+
+def text_size(size: int) -> str:
+    """Give a size for people, in powers of ten as the Hub shows it."""
+    number = float(size)
+    for unit in ("B", "kB", "MB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.2f} GB"
+
+
+def _listed(release: ReleaseFolder, sums: dict[str, str]) -> Iterator[SentFile]:
+    for name, sha256 in sums.items():
+        path = release.root / name
+        yield SentFile(name, path, path.stat().st_size, sha256)
+
+
+def _others(release: ReleaseFolder) -> Iterator[SentFile]:
+    samples = (path for path in sorted(release.samples.rglob("*")) if path.is_file())
+    for path in (release.sums, release.card, *samples):
+        digest = files.file_digest(path)
+        name = path.relative_to(release.root).as_posix()
+        yield SentFile(name, path, digest.size, digest.sha256)

@@ -1,0 +1,104 @@
+"""What is to be trained: a Dora package with its overrides."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import OverrideParseException
+from omegaconf import OmegaConf
+
+from pipeline.schema import CheckpointConfig
+from pipeline.stage import Problem
+from stages.train.packages import problem_with
+
+MINIATURE = "stages.miniature"
+MINIATURE_BYTES = 75_000_000
+"""Three checkpoints of 24.7 MB; ``checkpoint.th`` is one of them under a second name."""
+PLACES = ("dora.dir", "hydra.run.dir", "hydra.sweep.dir")
+"""Keys that would move the experiment away from where the pipeline looks for it."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A training run that somebody asked for.
+
+    Attributes:
+        package: the Python package whose ``train.py`` holds a Dora ``main``.
+        overrides: what follows ``dora run --``.
+        folder: the working directory of the run; its packages come first.
+        epochs: how many the request says, or ``None`` when only the package knows.
+        size: bytes that the experiment takes, or ``None`` when that is not known.
+    """
+
+    package: str
+    overrides: tuple[str, ...]
+    folder: Path
+    epochs: int | None = None
+    size: int | None = None
+
+    @classmethod
+    def of(cls, config: CheckpointConfig) -> Request | None:
+        """Read the request; ``None`` when the weights come from elsewhere."""
+        if config.kind == "miniature":
+            return _miniature()
+        if config.kind == "train":
+            asked = tuple(config.overrides)
+            # Not the package's own folder: what people type is relative to where they are.
+            return cls(config.package or "", asked, Path.cwd(), _epochs_in(asked))
+        return None
+
+    def problems(self) -> list[Problem]:
+        """Find what would keep the run from starting, without importing the package."""
+        found = problem_with(self.package, self.folder)
+        wrong = (problem_in(override) for override in self.overrides)
+        return [problem for problem in (found, *wrong) if problem is not None]
+
+
+def problem_in(override: str) -> Problem | None:
+    """Tell what is wrong with one of the overrides."""
+    where = f"checkpoint.overrides: {override}"
+    try:
+        (parsed,) = OverridesParser.create().parse_overrides([override])
+    except OverrideParseException as error:
+        reason = str(error).splitlines()[0]
+        return Problem(f"An override cannot be read: {reason}", where, "Write it as key=value.")
+    if parsed.is_delete() or parsed.is_sweep_override():
+        what = "One experiment takes one value per key: no sweep, no deletion."
+        return Problem(what, where, "Sweep over checkpoint.overrides itself, with -m.")
+    if parsed.key_or_group in PLACES:
+        what = f"{parsed.key_or_group} does not move an experiment: it goes to <outputs>/dora."
+        return Problem(what, where, "Leave it out, or choose another folder: outputs=/path")
+    return None
+
+
+def _epochs_in(overrides: Sequence[str]) -> int | None:
+    values = [o.partition("=")[2] for o in overrides if o.startswith("optim.epochs=")]
+    return int(values[-1]) if values and values[-1].isdecimal() else None
+
+
+def _miniature() -> Request:
+    """Ask for the embedded model, in a version of its own for every state of its code.
+
+    Dora's signature covers only what differs from a package's defaults. Without a label, changed
+    training code would find the old experiment complete; and so would any other package that is
+    run without overrides, because all of those share one signature.
+    """
+    folder = Path(__file__).parents[1] / "miniature"
+    config = OmegaConf.load(folder / "config/solver/musicgen.yaml")
+    label = f"label=miniature-{sources_digest(folder)[:8]}"
+    epochs = int(OmegaConf.select(config, "optim.epochs"))
+    return Request(MINIATURE, (label,), folder.parents[1], epochs, MINIATURE_BYTES)
+
+
+def sources_digest(folder: Path) -> str:
+    """Give the sha256, in hex, of all code and config below ``folder``."""
+    hasher = hashlib.sha256()
+    paths = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*")}
+    for name in sorted(name for name in paths if name.endswith((".py", ".yaml"))):
+        content = paths[name].read_bytes()
+        hasher.update(f"{name} {len(content)}\n".encode() + content)
+    return hasher.hexdigest()

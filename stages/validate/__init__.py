@@ -1,0 +1,88 @@
+"""Checks the exported files as a user would load them, and says of each finding what cures it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from difflib import get_close_matches
+
+from pipeline import files
+from pipeline.errors import ValidationError
+from pipeline.layout import ValidateFolder
+from pipeline.manifest import pretty
+from pipeline.schema import ExpectConfig, ValidateConfig
+from pipeline.stage import Context, Facts, Plan, Problem, Record
+from stages.validate.checks import FAIL, WARN, Report
+from stages.validate.suite import Suite
+
+KINDS = {
+    "quick": "load, keys, shapes, config, codec, claims",
+    "off": "layout and checksums only",
+}
+
+
+class Validate:
+    """Makes ``report.json``; fails after all checks, when one of them did."""
+
+    name = "validate"
+    version = 1
+    inputs = ("collect", "export_lm", "export_compression")
+    always = False
+
+    def __init__(self, config: ValidateConfig, expect: ExpectConfig, strict: bool) -> None:
+        """Take how much to check, what the release claims, and whether warnings are failures."""
+        self.config, self.expect, self.strict = config, expect, strict
+
+    def check(self, ctx: Context) -> list[Problem]:
+        """Find a choice that does not exist."""
+        if self.config.kind in KINDS:
+            return []
+        near = get_close_matches(self.config.kind, KINDS, 1)
+        hint = f"Did you mean validate={near[0]}? " if near else ""
+        return [
+            Problem(
+                f"validate={self.config.kind}: there is no such choice.",
+                hint=f"{hint}Choose among {', '.join(KINDS)}.",
+            )
+        ]
+
+    def plan(self, ctx: Context) -> Plan:
+        """Tell how much is looked at."""
+        strict = ", warnings count as failures" if self.strict else ""
+        return Plan(f"{KINDS[self.config.kind]}{strict}")
+
+    def key(self, ctx: Context) -> Facts:
+        """Give what is checked and against what."""
+        return {"kind": self.config.kind, "expect": asdict(self.expect), "strict": self.strict}
+
+    def run(self, ctx: Context) -> Record:
+        """Run all checks, write the report into ``ctx.folder``.
+
+        Raises:
+            ValidationError: after all checks, when any failed; the report is written by then.
+        """
+        report = Suite.run(ctx, self.expect, thorough=self.config.kind != "off")
+        if self.strict:
+            report = report.strict()
+        files.write_text(
+            ValidateFolder(ctx.folder).report,
+            pretty({"verdict": report.verdict, "checks": report.rows}),
+        )
+        if report.verdict == FAIL:
+            raise _error(ctx, report)
+        warnings = report.only(WARN)
+        return Record(
+            facts={"verdict": report.verdict, "warnings": [check.name for check in warnings]},
+            local={"checks": report.rows},
+            warnings=tuple(check.line for check in warnings),
+        )
+
+
+def _error(ctx: Context, report: Report) -> ValidationError:
+    """Tell the first failure in full; the report has the others."""
+    failures = report.only(FAIL)
+    number = "1 check failed" if len(failures) == 1 else f"{len(failures)} checks failed"
+    return ValidationError(
+        f"{number}: {failures[0].name}: {failures[0].message}",
+        str(ValidateFolder(ctx.run.failed("validate")).report),
+        failures[0].remedy,
+    )

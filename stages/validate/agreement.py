@@ -1,0 +1,106 @@
+"""Do the language model and its codec speak the same codes?
+
+AudioCraft asserts most of this when training starts, and nothing of it when a release is loaded: a
+codec of another cardinality gives noise, or an index error deep in a lookup.
+"""
+
+from __future__ import annotations
+
+import math
+
+from stages.common.codecs import Codec
+from stages.validate.checks import Outcome, failed, passed, skipped
+from stages.validate.settings import Settings
+
+REMEDY = "choose the codec that it was trained on: compression=auto, or compression.pretrained=NAME"
+
+
+def codebooks(settings: Settings, codec: Codec) -> Outcome:
+    """Compare the streams of the LM with the codebooks in use, doubled by stereo interleaving."""
+    streams = settings.count("transformer_lm.n_q")
+    limited = settings.get("compression_model_n_q")
+    active = codec.n_q if limited is None else settings.count("compression_model_n_q")
+    if active > codec.n_q:
+        return failed(
+            f"compression_model_n_q is {active}, but {codec.name} has {codec.n_q} codebooks.",
+            REMEDY,
+        )
+    doubled = _interleaved(settings) and not _per_timestep(settings)
+    total = active * (2 if doubled else 1)
+    told = f"{active} codebooks" + (", two channels each" if doubled else "")
+    if streams != total:
+        return failed(f"The LM models {streams} streams, {codec.name} gives {told}.", REMEDY)
+    return passed(f"{streams} streams; {codec.name} gives {told}")
+
+
+def cardinality(settings: Settings, codec: Codec) -> Outcome:
+    """Compare the sizes of the vocabularies."""
+    card = settings.count("transformer_lm.card")
+    if card != codec.cardinality:
+        return failed(
+            f"The LM knows {card} codes, {codec.name} has {codec.cardinality} in a codebook.",
+            REMEDY,
+        )
+    return passed(f"{card} codes")
+
+
+def sample_rate(settings: Settings, codec: Codec) -> Outcome:
+    """Compare the sample rates, in Hz."""
+    rate = settings.count("sample_rate")
+    if rate != codec.sample_rate:
+        return failed(f"The LM is for {rate} Hz, {codec.name} for {codec.sample_rate} Hz.", REMEDY)
+    return passed(f"{rate} Hz")
+
+
+def channels(settings: Settings, codec: Codec) -> Outcome:
+    """Compare the audio channels; interleaving makes stereo of a codec that must be mono."""
+    if _interleaved(settings) and codec.channels != 1:
+        return failed(
+            f"interleave_stereo_codebooks wants a mono codec, {codec.name} has {codec.channels} "
+            "channels.",
+            REMEDY,
+        )
+    if not settings.has("channels"):
+        return skipped("xp.cfg does not say the LM's channels")
+    wanted, given = settings.count("channels"), 2 if _interleaved(settings) else codec.channels
+    if wanted != given:
+        return failed(f"The LM is for {wanted} channels, {codec.name} gives {given}.", REMEDY)
+    return passed(f"{wanted} channel{'s' if wanted > 1 else ''}")
+
+
+def frame_rate(settings: Settings, codec: Codec) -> Outcome:
+    """Compare the frame rates, in Hz; only MAGNeT's config says the LM's."""
+    wanted = settings.get("transformer_lm.compression_model_framerate")
+    if wanted is None:
+        return skipped("xp.cfg does not say the LM's frame rate")
+    given = codec.frame_rate * (2 if _interleaved(settings) and _per_timestep(settings) else 1)
+    if not isinstance(wanted, int | float) or not math.isclose(wanted, given, rel_tol=0.01):
+        return failed(f"The LM is for {wanted} Hz frames, {codec.name} gives {given:g}.", REMEDY)
+    return passed(f"{given:g} Hz frames")
+
+
+def delays(settings: Settings) -> Outcome:
+    """See that the delay pattern has one delay for each stream, in rising order."""
+    pattern = settings.get("codebooks_pattern.modeling")
+    if pattern != "delay":
+        return skipped(f"the pattern is {pattern}, not delay")
+    streams, found = settings.count("transformer_lm.n_q"), settings.get("codebooks_pattern.delay")
+    values = found.get("delays") if isinstance(found, dict) else None
+    if values is None:
+        return passed(f"{streams} delays, each one more than the last")
+    remedy = f"'export.config_overrides={{codebooks_pattern.delay.delays: {[*range(streams)]}}}'"
+    if not isinstance(values, list) or not all(type(value) is int for value in values):
+        return failed(f"codebooks_pattern.delay.delays is {values!r}.", remedy)
+    if len(values) != streams:
+        return failed(f"There are {len(values)} delays for {streams} streams.", remedy)
+    if sorted(values) != values:
+        return failed(f"The delays do not rise: {values}.", remedy)
+    return passed(f"{streams} delays: {', '.join(map(str, values))}")
+
+
+def _interleaved(settings: Settings) -> bool:
+    return settings.flag("interleave_stereo_codebooks.use", False)
+
+
+def _per_timestep(settings: Settings) -> bool:
+    return settings.flag("interleave_stereo_codebooks.per_timestep", False)

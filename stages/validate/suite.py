@@ -1,0 +1,219 @@
+"""All the checks of a release, in order; each runs whatever the ones before it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+from pipeline.errors import FormatError
+from pipeline.schema import ExpectConfig
+from pipeline.stage import Context, Facts, Progress
+from stages.common import codecs
+from stages.validate import agreement, expectations, file_checks, model_checks, traps
+from stages.validate.checks import FAIL, Check, Outcome, Report, failed, passed, skipped
+from stages.validate.opened import OpenedFile, Unavailable
+from stages.validate.requirements import requirements
+from stages.validate.scan import Scan, scan
+from stages.validate.settings import CODEC_NODES, LM_NODES, Settings, Unfit
+
+Row = tuple[str, Callable[[], Outcome]]
+
+
+class Model:
+    """A file with all that its checks share: one pass over its bytes, its settings."""
+
+    def __init__(self, file: OpenedFile, nodes: tuple[str, ...], progress: Progress) -> None:
+        """Take an open file and the nodes of xp.cfg that its builder reads."""
+        self.file, self._nodes, self._progress = file, nodes, progress
+
+    @cached_property
+    def settings(self) -> Settings:
+        """What its builder reads."""
+        return Settings.of(self.file.config, self._nodes)
+
+    @cached_property
+    def scan(self) -> Scan:
+        """What one pass over its bytes found."""
+        tensors = {} if self.file.pretrained else self.file.tensors
+        total = sum(ref.nbytes for ref in tensors.values())
+        with self._progress.task(self.file.name, total) as task:
+            return scan(self.file.archive, tensors, task.advance)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """The checks of one release.
+
+    Attributes:
+        lm: the language model; ``None`` for a release of a codec alone.
+        codec: the codec, or a reference to one.
+        source: facts of collect.
+        export: facts of export_lm.
+        compression: facts of export_compression.
+        expect: what the release claims to be.
+    """
+
+    lm: Model | None
+    codec: Model
+    source: Facts
+    export: Facts
+    compression: Facts
+    expect: ExpectConfig
+
+    @classmethod
+    def run(cls, ctx: Context, expect: ExpectConfig, thorough: bool) -> Report:
+        """Open the files that the export stages left, and run every check on them."""
+        export = [ctx.facts(name) for name in ("collect", "export_lm", "export_compression")]
+        alone = export[0].get("family") == "compression"
+        paths = {} if alone else {"export_lm": ctx.run.export_lm.state_dict}
+        paths["export_compression"] = ctx.run.export_compression.compression
+        with ExitStack() as stack:
+            files = {
+                name: stack.enter_context(OpenedFile.open(path, name))
+                for name, path in paths.items()
+            }
+            codec = Model(files["export_compression"], CODEC_NODES, ctx.progress)
+            lm = None if alone else Model(files["export_lm"], LM_NODES, ctx.progress)
+            suite = cls(lm, codec, export[0], export[1], export[2], expect)
+            rows: list[Row] = [("layout", partial(file_checks.layout, paths))]
+            rows += suite.thorough() if thorough else suite.quick()
+            return _judged(rows)
+
+    def quick(self) -> Iterator[Row]:
+        """Give the checks that `validate=off` keeps: is every byte the one that was written?"""
+        for name, model in self._models():
+            yield f"{name}.records", partial(_records, model)
+
+    def thorough(self) -> Iterator[Row]:
+        """Give the checks beside the layout."""
+        for name, model in self._models():
+            yield from self._file(name, model)
+        if self.lm is not None:
+            yield from self._agreement(self.lm)
+            yield "traps.segment_duration", lambda: traps.segment_duration(self._lm.settings)
+            yield "traps.text", lambda: traps.text(self._lm.settings)
+        yield from self._expectations(self.lm or self.codec)
+
+    def _models(self) -> Iterator[tuple[str, Model]]:
+        if self.lm is not None:
+            yield "lm", self.lm
+        yield "codec", self.codec
+
+    @property
+    def _lm(self) -> Model:
+        if self.lm is None:
+            raise Unavailable("the release has no language model")
+        return self.lm
+
+    def _file(self, name: str, model: Model) -> Iterator[Row]:
+        file = model.file
+        yield f"{name}.loads", partial(file_checks.loads, file)
+        yield f"{name}.records", partial(_records, model)
+        yield f"{name}.fields", partial(file_checks.fields, file)
+        if file.problem == "" and "pretrained" in _package(file):
+            yield f"{name}.reference", partial(_reference, file)
+            return
+        digest, asked = self._provenance(name)
+        yield f"{name}.config", partial(file_checks.config, file)
+        yield f"{name}.builders", lambda: requirements(file.config, model.settings)
+        yield f"{name}.tensors", lambda: model_checks.tensors(file, model.settings)
+        yield f"{name}.dtypes", partial(model_checks.dtypes, file, asked)
+        yield f"{name}.finite", lambda: file_checks.finite(file, model.scan)
+        yield f"{name}.state", partial(file_checks.state, file, digest, asked == "keep")
+
+    def _provenance(self, name: str) -> tuple[str | None, str]:
+        """Give the digest of the chosen weights, and the dtype that was asked for."""
+        if name == "lm":
+            return self.source.get("state_digest"), self.export.get("dtype", "keep")
+        # A codec keeps its dtype whatever was asked for.
+        return self.compression.get("state_digest"), "keep"
+
+    def _agreement(self, lm: Model) -> Iterator[Row]:
+        for name in ("codebooks", "cardinality", "sample_rate", "channels", "frame_rate"):
+            compare = getattr(agreement, name)
+            yield f"agreement.{name}", partial(self._compare, compare, lm)
+        yield "agreement.delays", lambda: agreement.delays(lm.settings)
+
+    def _compare(self, compare: Callable[[Settings, codecs.Codec], Outcome], lm: Model) -> Outcome:
+        return compare(lm.settings, self._codec())
+
+    def _codec(self) -> codecs.Codec:
+        """Give the codec's figures: from the table for a known name, else from its own config."""
+        name = self.codec.file.pretrained
+        if name is not None:
+            if name not in codecs.KNOWN:
+                raise Unfit(f"{name} is not a codec that is known here")
+            return codecs.KNOWN[name]
+        try:
+            return replace(codecs.codec_of(self.codec.file.config), name="the codec")
+        except FormatError as error:
+            raise Unfit(error.what) from error
+
+    def _expectations(self, model: Model) -> Iterator[Row]:
+        claimed, miniature = self.expect, bool(self.source.get("miniature"))
+        yield (
+            "expect.solver",
+            lambda: expectations.solver(claimed.solver, model.settings.get("solver")),
+        )
+        yield (
+            "expect.config",
+            lambda: expectations.config(claimed.config, model.file.config, miniature),
+        )
+        if self.lm is not None:
+            yield (
+                "expect.codec",
+                lambda: expectations.codec(claimed.codec, self._codec_name(), miniature),
+            )
+
+    def _codec_name(self) -> str:
+        name = self.codec.file.pretrained or self.compression.get("pretrained")
+        signature = self.compression.get("signature")
+        return str(name or (f"//sig/{signature}" if signature else "weights of its own"))
+
+
+def _package(file: OpenedFile) -> Mapping[str, Any]:
+    try:
+        return file.package
+    except Unavailable:
+        return {}
+
+
+def _records(model: Model) -> Outcome:
+    return file_checks.records(model.file, lambda: model.scan)
+
+
+def _reference(file: OpenedFile) -> Outcome:
+    name = file.pretrained or ""
+    if not codecs.is_reference(name):
+        return failed(
+            f"{name!r} is neither a known codec nor org/name.",
+            "compression=reference compression.pretrained=facebook/encodec_32khz",
+        )
+    return passed(f"{name}, to be had from its own repository")
+
+
+def _judged(rows: Iterable[Row]) -> Report:
+    """Run the checks. What could not be looked at has failed, unless a failure explains it."""
+    checks, blind = [], set()
+    for name, look in rows:
+        try:
+            outcome = look()
+        except Unfit as reason:
+            outcome = skipped(str(reason))
+        except Unavailable as reason:
+            outcome = skipped(str(reason))
+            blind.add(name)
+        checks.append(Check.of(name, outcome))
+    report = Report(tuple(checks))
+    if report.verdict == FAIL or not blind:
+        return report
+    remedy = "force=all writes all files anew"
+    return Report(
+        tuple(
+            replace(check, verdict=FAIL, remedy=remedy) if check.name in blind else check
+            for check in checks
+        )
+    )

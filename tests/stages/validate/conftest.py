@@ -1,0 +1,75 @@
+"""Candidates for a release, made from small experiments."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.layout import COMPRESSION, STATE_DICT, Outputs, Run
+from stages.common.checkpoint import Checkpoint
+from tests.candidates import Candidate
+from tests.experiments import (
+    write_encodec_experiment,
+    write_exported,
+    write_lm_experiment,
+    write_reference,
+)
+
+
+@pytest.fixture(scope="session")
+def experiments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An LM, its codec, and what AudioCraft exports from both."""
+    root = tmp_path_factory.mktemp("experiments")
+    lm = write_lm_experiment(root, epochs=1) / "checkpoint.th"
+    codec = write_encodec_experiment(root, epochs=1) / "checkpoint.th"
+    write_exported(root / STATE_DICT, lm)
+    write_exported(root / COMPRESSION, codec)
+    return root
+
+
+def digest(checkpoint: Path) -> str:
+    """Give the digest of a checkpoint's best state."""
+    with Checkpoint.open(checkpoint) as opened:
+        return opened.states["best"].digest(opened.archive)
+
+
+@pytest.fixture
+def candidate(experiments: Path, tmp_path: Path) -> Candidate:
+    """A genuine pair of files, in a folder with an ugly name."""
+    outputs = tmp_path / "out puts 'ü'"
+    run = Run(outputs / "small" / "variant", Outputs(outputs))
+    for folder, name in (
+        (run.export_lm.root, STATE_DICT),
+        (run.export_compression.root, COMPRESSION),
+    ):
+        folder.mkdir(parents=True)
+        shutil.copy(experiments / name, folder)
+    facts: dict[str, dict[str, Any]] = {
+        "collect": {"family": "lm", "miniature": False},
+        "export_lm": {"dtype": "keep"},
+        "export_compression": {"form": "weights", "pretrained": None, "signature": "98dabcc6"},
+    }
+    for stage, sig in (("collect", "1a2b3c4d"), ("export_compression", "98dabcc6")):
+        facts[stage]["state_digest"] = digest(experiments / "xps" / sig / "checkpoint.th")
+    return Candidate(run, facts)
+
+
+@pytest.fixture
+def codec_alone(candidate: Candidate) -> Candidate:
+    """A release of a codec without a language model."""
+    shutil.rmtree(candidate.run.export_lm.root)
+    candidate.facts["collect"] = {"family": "compression", "miniature": False}
+    del candidate.facts["export_lm"]
+    return candidate
+
+
+@pytest.fixture
+def referring(candidate: Candidate) -> Candidate:
+    """A release whose codec is a reference."""
+    name = "facebook/encodec_32khz"
+    write_reference(candidate.run.export_compression.compression, name)
+    candidate.facts["export_compression"] = {"form": "reference", "pretrained": name}
+    return candidate

@@ -1,0 +1,93 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from stages.common.codecs import KNOWN, Codec
+from stages.validate import agreement
+from stages.validate.checks import FAIL, PASS, SKIPPED, Outcome
+from stages.validate.settings import LM_NODES, Settings
+from tests.xp_configs import LM, compose
+
+CODEC = KNOWN["facebook/encodec_32khz"]
+STEREO = {"interleave_stereo_codebooks.use": True, "channels": 2}
+
+
+def judged(name: str, values: dict[str, Any], codec: Codec = CODEC) -> Outcome:
+    settings = Settings.of(compose(LM, {"transformer_lm.card": 2048, **values}), LM_NODES)
+    outcome: Outcome = getattr(agreement, name)(settings, codec)
+    return outcome
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("codebooks", {}),
+        ("cardinality", {}),
+        ("sample_rate", {}),
+        ("channels", {}),
+        ("frame_rate", {"transformer_lm.compression_model_framerate": 50}),
+        ("codebooks", {**STEREO, "transformer_lm.n_q": 8}),
+        ("codebooks", {**STEREO, "interleave_stereo_codebooks.per_timestep": True}),
+        ("codebooks", {"compression_model_n_q": 2, "transformer_lm.n_q": 2}),
+        ("codebooks", {**STEREO, "compression_model_n_q": 2, "transformer_lm.n_q": 4}),
+        ("channels", STEREO),
+        (
+            "frame_rate",
+            {
+                **STEREO,
+                "interleave_stereo_codebooks.per_timestep": True,
+                "transformer_lm.compression_model_framerate": 100,
+            },
+        ),
+    ],
+)
+def test_what_agrees_passes(name: str, values: dict[str, Any]):
+    assert judged(name, values).verdict == PASS
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "told"),
+    [
+        ("codebooks", {"transformer_lm.n_q": 8}, "models 8 streams"),
+        ("codebooks", {**STEREO, "transformer_lm.n_q": 4}, "4 codebooks, two channels each"),
+        ("codebooks", {"compression_model_n_q": 8, "transformer_lm.n_q": 8}, "has 4 codebooks"),
+        ("cardinality", {"transformer_lm.card": 400}, "knows 400 codes"),
+        ("sample_rate", {"sample_rate": 16000}, "16000 Hz"),
+        ("channels", {"channels": 2}, "for 2 channels"),
+        ("channels", {"interleave_stereo_codebooks.use": True}, "gives 2"),
+        ("frame_rate", {"transformer_lm.compression_model_framerate": 75}, "75 Hz"),
+    ],
+)
+def test_what_does_not_agree_fails_naming_both(name: str, values: dict[str, Any], told: str):
+    outcome = judged(name, values)
+    assert outcome.verdict == FAIL
+    assert told in outcome.message
+    assert CODEC.name in outcome.message
+    assert outcome.remedy
+
+
+def test_stereo_by_interleaving_wants_a_mono_codec():
+    outcome = judged("channels", STEREO, replace(CODEC, channels=2))
+    assert outcome.verdict == FAIL
+
+
+def test_a_musicgen_config_does_not_tell_the_frame_rate():
+    assert judged("frame_rate", {}).verdict == SKIPPED
+
+
+def delays(values: dict[str, Any]) -> Outcome:
+    return agreement.delays(Settings.of(compose(LM, values), LM_NODES))
+
+
+def test_there_is_one_delay_for_each_stream():
+    assert delays({}).verdict == PASS
+    assert delays({"codebooks_pattern.delay": None}).verdict == PASS
+    assert delays({"codebooks_pattern.modeling": "parallel"}).verdict == SKIPPED
+
+
+@pytest.mark.parametrize("value", [[0, 1, 2], [0, 2, 1, 3], "0123", [0, 1, 2, "3"]])
+def test_delays_that_do_not_fit_fail_with_those_that_do(value: Any):
+    outcome = delays({"codebooks_pattern.delay.delays": value})
+    assert outcome.verdict == FAIL
+    assert "codebooks_pattern.delay.delays: [0, 1, 2, 3]" in outcome.remedy

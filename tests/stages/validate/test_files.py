@@ -1,0 +1,239 @@
+"""What can be wrong with a file, and the check that must see it."""
+
+import os
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.candidates import Candidate
+
+
+def flip(path: Path, record: str) -> None:
+    """Flip one bit in a record, and leave its checksum."""
+    with zipfile.ZipFile(path) as file:
+        info = next(i for i in file.infolist() if i.filename.endswith(record))
+    content = bytearray(path.read_bytes())
+    lengths = struct.unpack_from("<HH", content, info.header_offset + 26)
+    content[info.header_offset + 30 + sum(lengths)] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_flipped_bit_in_the_weights_is_seen(candidate: Candidate):
+    flip(candidate.run.export_lm.state_dict, "/data/3")
+    rows = candidate.report()
+    assert rows["lm.records"]["verdict"] == "fail"
+    assert rows["lm.loads"]["verdict"] == "pass"  # torch does not look
+    assert candidate.verdicts("off") == {"lm.records": "fail"}
+
+
+def test_a_flipped_bit_beside_the_weights_is_seen(candidate: Candidate):
+    flip(candidate.run.export_compression.compression, "/version")
+    assert "fail" in candidate.verdicts("off").values()
+
+
+def test_one_weight_changed_after_export_is_seen_although_the_checksums_fit(candidate: Candidate):
+    def nudge(package: dict[str, Any]) -> None:
+        package["best_state"]["out_norm.bias"][0] += 1e-3
+
+    candidate.spoil(nudge)
+    assert candidate.verdicts()["lm.state"] == "fail"
+    candidate.facts["export_lm"]["dtype"] = "float32"
+    assert candidate.verdicts()["lm.state"] == "skipped"
+    del candidate.facts["collect"]["state_digest"]
+    assert candidate.verdicts()["lm.state"] == "skipped"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+def test_no_number_escapes(candidate: Candidate, value: float, dtype: torch.dtype):
+    def cast(package: dict[str, Any]) -> None:
+        state = package["best_state"]
+        package["best_state"] = {name: tensor.to(dtype) for name, tensor in state.items()}
+        package["best_state"]["emb.2.weight"][-1, -1] = value
+
+    candidate.facts["export_lm"]["dtype"] = str(dtype).removeprefix("torch.")
+    candidate.spoil(cast)
+    row = candidate.report()["lm.finite"]
+    assert row["verdict"] == "fail"
+    assert "1 tensors: emb.2.weight" in row["message"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+def test_the_largest_and_smallest_numbers_are_numbers(candidate: Candidate, dtype: torch.dtype):
+    def cast(package: dict[str, Any]) -> None:
+        state = package["best_state"]
+        package["best_state"] = {name: tensor.to(dtype) for name, tensor in state.items()}
+        limits = torch.finfo(dtype)
+        row = torch.tensor([limits.max, limits.min, limits.tiny, limits.smallest_normal / 2, -0.0])
+        package["best_state"]["out_norm.bias"][:5] = row.to(dtype)
+
+    candidate.facts["export_lm"]["dtype"] = str(dtype).removeprefix("torch.")
+    candidate.spoil(cast)
+    assert candidate.verdicts().get("lm.finite") is None
+
+
+def test_a_truncated_file_is_seen_and_what_depends_on_it_skipped(candidate: Candidate):
+    path = candidate.run.export_lm.state_dict
+    os.truncate(path, path.stat().st_size // 2)
+    rows = candidate.report()
+    assert rows["lm.loads"]["verdict"] == "fail"
+    assert rows["lm.tensors"]["verdict"] == "skipped"
+    assert rows["codec.tensors"]["verdict"] == "pass"
+    assert "fail" in candidate.verdicts("off").values()
+
+
+class Payload:
+    """A pickle that would run a command."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.system, (f"touch '{self.marker}'",)
+
+
+def test_code_in_a_pickle_is_refused_and_does_not_run(candidate: Candidate, tmp_path: Path):
+    marker = tmp_path / "it ran"
+    candidate.spoil(lambda package: package.update(extra=Payload(marker)))
+    row = candidate.report()["lm.loads"]
+    assert row["verdict"] == "fail"
+    assert "system" in row["message"]
+    assert not marker.exists()
+
+
+def test_missing_and_unexpected_files_are_seen(candidate: Candidate):
+    (candidate.run.export_lm.root / "stage.json").write_text("{}")
+    assert candidate.report()["layout"]["verdict"] == "pass"
+    (candidate.run.export_lm.root / "optimizer.bin").write_text("")
+    candidate.run.export_compression.compression.unlink()
+    row = candidate.report()["layout"]
+    assert row["verdict"] == "fail"
+    assert "export_lm left optimizer.bin" in row["message"]
+    assert "export_compression left no compression_state_dict.bin" in row["message"]
+
+
+@pytest.mark.parametrize("key", ["best_state", "xp.cfg", "version", "exported"])
+def test_each_missing_key_is_named(candidate: Candidate, key: str):
+    candidate.spoil(lambda package: package.pop(key))
+    row = candidate.report()["lm.fields"]
+    assert row["verdict"] == "fail"
+    assert key in row["message"]
+
+
+@pytest.mark.parametrize("change", [{"exported": 1}, {"version": None}, {"best_state": {}}])
+def test_keys_with_other_values_fail(candidate: Candidate, change: dict[str, Any]):
+    candidate.spoil(lambda package: package.update(change))
+    assert candidate.verdicts()["lm.fields"] == "fail"
+
+
+def test_something_among_the_weights_that_is_no_tensor_fails(candidate: Candidate):
+    candidate.spoil(lambda package: package["best_state"].update(note="hello"))
+    assert candidate.verdicts()["lm.fields"] == "fail"
+
+
+def test_more_than_a_release_needs_is_worth_a_warning(candidate: Candidate):
+    candidate.spoil(lambda package: package.update(optimizer={"lr": 0.1}))
+    row = candidate.report()["lm.fields"]
+    assert row["verdict"] == "warn"
+    assert "optimizer" in row["message"]
+
+
+@pytest.mark.parametrize("text", ["just words", "- a\n- b", "a: [", "a: 1\na: 2", ""])
+def test_an_xp_cfg_that_is_no_yaml_with_keys_fails(candidate: Candidate, text: str):
+    candidate.spoil(lambda package: package.update({"xp.cfg": text}))
+    verdicts = candidate.verdicts()
+    assert verdicts["lm.config"] == "fail"
+    assert verdicts["lm.builders"] == verdicts["agreement.codebooks"] == "skipped"
+
+
+@pytest.mark.parametrize("kind", ["quick", "off"])
+def test_a_file_that_holds_no_dict_fails(candidate: Candidate, kind: str):
+    torch.save([torch.zeros(3)], candidate.run.export_lm.state_dict)
+    assert "fail" in candidate.verdicts(kind).values()
+
+
+@pytest.mark.parametrize("kind", ["quick", "off"])
+@pytest.mark.parametrize("state", [None, "weights", [torch.zeros(3)]])
+def test_weights_that_are_no_dict_fail(candidate: Candidate, kind: str, state: Any):
+    candidate.spoil(lambda package: package.update(best_state=state))
+    assert "fail" in candidate.verdicts(kind).values()
+
+
+def test_a_tensor_of_another_shape_fails(candidate: Candidate):
+    candidate.spoil(lambda package: package["best_state"].update({"out_norm.bias": torch.zeros(3)}))
+    row = candidate.report()["lm.tensors"]
+    assert row["verdict"] == "fail"
+    assert "out_norm.bias is [3], not [16]" in row["message"]
+
+
+def test_attention_spelt_for_another_setting_fails_with_the_override(candidate: Candidate):
+    def custom(config) -> None:
+        config.transformer_lm.custom = True
+
+    candidate.reconfigure(custom)
+    row = candidate.report()["lm.tensors"]
+    assert row["verdict"] == "fail"
+    assert "transformer_lm.custom: false" in row["remedy"]
+
+
+def test_a_model_without_a_key_model_is_skipped_with_the_reason(candidate: Candidate):
+    def magnet(config) -> None:
+        config.solver, config.lm_model = "magnet", "transformer_lm_magnet"
+        config.masking = {"span_len": 3}
+
+    candidate.reconfigure(magnet)
+    row = candidate.report()["lm.tensors"]
+    assert row["verdict"] == "skipped"
+    assert "no key model" in row["message"]
+
+
+def test_a_codec_without_a_key_model_is_skipped_with_the_reason(candidate: Candidate):
+    def other(config) -> None:
+        config.compression_model = "dac"
+
+    candidate.reconfigure(other, codec=True)
+    rows = candidate.report()
+    assert rows["codec.tensors"]["message"] == "no key model for dac"
+    assert rows["agreement.codebooks"]["verdict"] == "skipped"
+
+
+def test_weights_of_another_dtype_than_asked_for_fail(candidate: Candidate):
+    candidate.facts["export_lm"]["dtype"] = "float16"
+    assert candidate.verdicts()["lm.dtypes"] == "fail"
+
+
+def test_weights_that_are_no_floats_fail(candidate: Candidate):
+    whole = torch.zeros(16, dtype=torch.int64)
+    candidate.spoil(lambda package: package["best_state"].update({"out_norm.bias": whole}))
+    assert candidate.verdicts()["lm.dtypes"] == "fail"
+
+
+def test_mixed_dtypes_are_worth_a_warning(candidate: Candidate):
+    half = torch.zeros(16, dtype=torch.float16)
+    candidate.spoil(lambda package: package["best_state"].update({"out_norm.bias": half}))
+    assert candidate.verdicts()["lm.dtypes"] == "warn"
+
+
+def test_a_reference_to_a_path_fails_and_to_a_stranger_cannot_be_compared(referring: Candidate):
+    referring.spoil(lambda package: package.update(pretrained="/home/codec.bin"), codec=True)
+    assert referring.verdicts()["codec.reference"] == "fail"
+    referring.spoil(lambda package: package.update(pretrained="someone/codec"), codec=True)
+    rows = referring.report()
+    assert rows["codec.reference"]["verdict"] == "pass"
+    assert rows["agreement.cardinality"]["verdict"] == "skipped"
+    assert "someone/codec" in rows["agreement.cardinality"]["message"]
+
+
+def test_a_codec_of_another_cardinality_fails(candidate: Candidate):
+    def larger(config) -> None:
+        config.transformer_lm.card = 128
+
+    candidate.reconfigure(larger)
+    row = candidate.report()["agreement.cardinality"]
+    assert row["verdict"] == "fail"
+    assert "128" in row["message"]
+    assert "64" in row["message"]
