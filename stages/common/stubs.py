@@ -81,34 +81,34 @@ _TYPES = "Any Dict List Tuple Optional Union"
 
 _Stub = Callable[..., Any]
 
-_CALLED: Mapping[str, _Stub] = (
-    {
-        "torch._utils._rebuild_tensor": rebuilding.tensor_v1,
-        "torch._utils._rebuild_tensor_v2": rebuilding.tensor_v2,
-        "torch._utils._rebuild_tensor_v3": rebuilding.tensor_v3,
-        "torch._utils._rebuild_parameter": rebuilding.parameter,
-        "torch._utils._rebuild_parameter_with_state": rebuilding.parameter,
-        "torch._tensor._rebuild_from_type_v2": _from_type,
-        "torch.Size": rebuilding.lengths,
-        "torch.device": _device,
-        "collections.OrderedDict": _dict,
-        "collections.defaultdict": _dict,
-        "_codecs.encode": _encode,
-        "numpy.core.multiarray.scalar": _numpy_scalar,
-        "numpy._core.multiarray.scalar": _numpy_scalar,
-    }
-    | {
-        f"{module}.{name}": _path
-        for module in ("pathlib", "pathlib._local")
-        for name in ("Path", "PosixPath", "PurePath", "PurePosixPath")
-    }
-    | {f"{module}._reconstructor": _reconstructor for module in ("copyreg", "copy_reg")}
-    | {
-        f"{module}.{name}": function
-        for module in ("builtins", "__builtin__")
-        for name, function in (("set", _set), ("frozenset", _set), ("bytes", _bytes))
-    }
-)
+_BUILTIN_MODULES = ("builtins", "__builtin__")
+_PATHS = [
+    f"{module}.{name}"
+    for module in ("pathlib", "pathlib._local")
+    for name in ("Path", "PosixPath", "PurePath", "PurePosixPath")
+]
+
+_CALLED: Mapping[str, _Stub] = {
+    "torch._utils._rebuild_tensor": rebuilding.tensor_v1,
+    "torch._utils._rebuild_tensor_v2": rebuilding.tensor_v2,
+    "torch._utils._rebuild_tensor_v3": rebuilding.tensor_v3,
+    "torch._utils._rebuild_parameter": rebuilding.parameter,
+    "torch._utils._rebuild_parameter_with_state": rebuilding.parameter,
+    "torch._tensor._rebuild_from_type_v2": _from_type,
+    "torch.Size": rebuilding.lengths,
+    "torch.device": _device,
+    "collections.OrderedDict": _dict,
+    "collections.defaultdict": _dict,
+    "_codecs.encode": _encode,
+    "numpy.core.multiarray.scalar": _numpy_scalar,
+    "numpy._core.multiarray.scalar": _numpy_scalar,
+    "copyreg._reconstructor": _reconstructor,
+    "copy_reg._reconstructor": _reconstructor,
+    **dict.fromkeys(_PATHS, _path),
+    **dict.fromkeys((f"{module}.set" for module in _BUILTIN_MODULES), _set),
+    **dict.fromkeys((f"{module}.frozenset" for module in _BUILTIN_MODULES), _set),
+    **dict.fromkeys((f"{module}.bytes" for module in _BUILTIN_MODULES), _bytes),
+}
 """What may be called, and what stands for the call."""
 
 _MADE = (
@@ -116,14 +116,14 @@ _MADE = (
     | {"omegaconf.base.ContainerMetadata", "omegaconf.base.Metadata", "omegaconf.base.UnionNode"}
     | {f"omegaconf.nodes.{name}" for name in _NODES.split()}
     | {"numpy.dtype", "operator.getitem", "_operator.getitem"}
-    | {f"{module}.type" for module in ("builtins", "__builtin__")}
+    | {f"{module}.type" for module in _BUILTIN_MODULES}
 )
 """What gives an `Instance`: kept as it is described, understood (or dropped) by `plain`."""
 
 ALLOWED: frozenset[str] = (
     frozenset(_CALLED)
     | _MADE
-    | {f"{module}.{name}" for module in ("builtins", "__builtin__") for name in _BUILTINS.split()}
+    | {f"{module}.{name}" for module in _BUILTIN_MODULES for name in _BUILTINS.split()}
     | {f"typing.{name}" for name in _TYPES.split()}
     | {f"torch.{name}" for name in (*STORAGE_DTYPE, *ITEMSIZE)}
     | {"torch.storage.UntypedStorage", "torch.UntypedStorage", "torch.Tensor"}

@@ -206,6 +206,11 @@ def test_a_card_that_the_hub_would_not_take_is_a_problem(
     assert len(problem.splitlines()) <= 3
 
 
+def test_a_card_that_the_hub_takes_is_fine(made: Fabricated) -> None:
+    card = CardConfig(license="mit", language=["en", "pt-BR"], base_model="somebody/model")
+    assert problems(made, card) == []
+
+
 def test_a_license_laxer_than_that_of_the_runs_own_parent_is_refused(tmp_path: Path) -> None:
     made = fabricate(tmp_path, source={"base_model": "facebook/musicgen-small"})
     (problem,) = problems(made, CardConfig(license="apache-2.0"))

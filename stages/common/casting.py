@@ -1,0 +1,75 @@
+"""From one floating dtype to another, as torch does it: to the nearest, ties to even.
+
+Bit-equal to ``tensor.to(dtype)`` of torch for every value that is a number. A NaN stays a NaN: as
+float16 and float32 with the bits that torch gives it (payload kept, made quiet), as bfloat16
+always 0x7FC0, where torch gives 0x7FC0 or 0xFFFF depending on the processor and the place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+"""What can be cast; integers, booleans and all others are kept."""
+
+TARGETS = ("float16", "bfloat16", "float32")
+"""What can be cast to."""
+
+_EXPONENT = {"float16": 0x7C00, "bfloat16": 0x7F80, "float32": 0x7F800000}
+_QUIET = {"float16": 0x0200, "bfloat16": 0x0040, "float32": 0x00400000}
+
+
+def cast(block: memoryview, source: str, target: str) -> tuple[memoryview, int]:
+    """Cast a run of little-endian elements.
+
+    Args:
+        block: the elements, whole ones only.
+        source: their dtype, one of `FLOATS`.
+        target: the dtype wanted, one of `TARGETS`.
+
+    Returns:
+        The bytes of the new elements, and how many finite values became infinite.
+    """
+    import numpy as np
+
+    given = _floats(block, source)
+    # Float64 goes through float32, as in torch: its two roundings are not one.
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        single = given.astype(np.float32, copy=False)
+        bits = _bits(single, target)
+    special = (bits & _EXPONENT[target]) == _EXPONENT[target]
+    overflowed = 0
+    if special.any():
+        nan = np.isnan(single)
+        if target == "bfloat16":
+            bits[nan] = 0x7FC0
+        bits[nan] |= _QUIET[target]
+        overflowed = int((special & np.isfinite(given)).sum())
+    return bits.view(np.uint8).data, overflowed
+
+
+def _floats(block: memoryview, source: str) -> Array:
+    """View the elements as numpy's floats; bfloat16 is the upper half of a float32."""
+    import numpy as np
+
+    if source != "bfloat16":
+        return np.frombuffer(block, dtype=np.dtype(source))
+    return (np.frombuffer(block, dtype=np.uint16).astype(np.uint32) << 16).view(np.float32)
+
+
+def _bits(single: Array, target: str) -> Array:
+    """Round float32 to the target and give its bits in a new array."""
+    import numpy as np
+
+    if target == "float16":
+        return single.astype(np.float16).view(np.uint16)
+    bits = single.view(np.uint32)
+    if target == "float32":
+        return bits.copy()
+    # Adding half of the part that is cut off carries into the part that stays; with ties to even.
+    return ((bits + (0x7FFF + ((bits >> 16) & 1))) >> 16).astype(np.uint16)
