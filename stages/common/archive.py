@@ -26,13 +26,14 @@ from stages.common.rebuilding import whole_number
 from stages.common.tensors import ITEMSIZE, STORAGE_DTYPE, TensorRef
 from stages.common.unpickler import unpickle
 
+_MAGIC = b"PK\3\4"
 _LEGACY_MAGIC = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 """The pickled number that torch's format before 1.6 starts with."""
 
 
 def is_zip(path: Path) -> bool:
     """Whether a file starts like an archive of ``torch.save``."""
-    return _head(path, 4) == b"PK\3\4"
+    return _head(path, 4) == _MAGIC
 
 
 def is_legacy(path: Path) -> bool:
@@ -53,6 +54,8 @@ class Archive:
         self.path = path
         self._file = file
         self._verified: set[str] = set()
+        if os.pread(file, 4, 0) != _MAGIC:
+            raise FormatError("This is not an archive of torch.save.")
         self.records: Mapping[str, ArchiveRecord] = MappingProxyType(
             read_directory(file, os.fstat(file).st_size)
         )
@@ -78,7 +81,7 @@ class Archive:
             return cls(path, file)
         except FormatError as error:
             os.close(file)
-            raise FormatError(error.what, str(path)) from error
+            raise FormatError(error.what, str(path), error.hint) from error
         except BaseException:
             os.close(file)
             raise
@@ -120,7 +123,7 @@ class Archive:
         except Refused as refused:
             raise FormatError(f"Its pickle holds {refused}.", str(self.path)) from None
         except FormatError as error:
-            raise FormatError(error.what, str(self.path)) from error
+            raise FormatError(error.what, str(self.path), error.hint) from error
 
     def blocks(self, ref: TensorRef) -> Iterator[memoryview]:
         """Give a tensor's bytes in C order, in steps of at most 1 MB, each valid until the next.

@@ -24,10 +24,7 @@ from stages.common.tensors import ITEMSIZE, TensorRef
 from stages.common.writer import Weight, size_of, write_archive
 
 DTYPES = ("keep", "float32", "float16", "bfloat16")
-"""What ``export.dtype`` may be."""
-
-_CAST = frozenset({"float64", "float32", "float16", "bfloat16"})
-"""What is cast; whole numbers, booleans and 8-bit floats stay as they are."""
+"""What ``export.dtype`` may be; whole numbers and booleans are kept in any case."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +54,7 @@ class Package:
     @property
     def nbytes(self) -> int:
         """How many bytes the tensors take as written."""
-        return sum(
-            weight.ref.numel * ITEMSIZE[weight.dtype or weight.ref.dtype]
-            for weight in self.weights.values()
-        )
+        return sum(weight.nbytes for weight in self.weights.values())
 
     @classmethod
     def of_model(
@@ -80,8 +74,9 @@ class Package:
         """
         cleaned = xp_config.clean(config) if export.sanitize else xp_config.Cleaned(config)
         fit = xp_config.apply_overrides(xp_config.loadable(cleaned.config), overrides or {})
+        wanted = None if dtype == "keep" else dtype
         root = {
-            "best_state": {key: _weight(archive, ref, dtype) for key, ref in tensors.items()},
+            "best_state": {key: Weight(archive, ref, wanted) for key, ref in tensors.items()},
             "xp.cfg": xp_config.to_yaml(fit),
             "version": export.audiocraft_version,
             "exported": True,
@@ -124,11 +119,6 @@ def demand_space(folder: Path, size: int) -> None:
 def cast_bytes(parameters: int, nbytes: int, dtype: str) -> int:
     """Estimate what ``nbytes`` of weights take as ``dtype``; at least what they will."""
     return nbytes if dtype == "keep" else parameters * ITEMSIZE[dtype]
-
-
-def _weight(archive: Archive, ref: TensorRef, dtype: str) -> Weight:
-    wanted = dtype if dtype != "keep" and ref.dtype in _CAST and ref.dtype != dtype else None
-    return Weight(archive, ref, wanted)
 
 
 def _megabytes(size: int) -> str:

@@ -1,8 +1,8 @@
 """The bytes of a tensor whose elements do not lie side by side.
 
 Torch saves such a view with the whole storage behind it; what is published holds its elements only,
-in C order. Memory stays small whatever the size: the tensor is cut into pieces of at most 1 MB
-along its leading dimensions, and a piece that is spread widely is read in parts.
+in C order. Memory stays small whatever the size: the tensor is cut into pieces of a few MB along
+its leading dimensions, and a piece that is spread widely is read in parts.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Read = Callable[[memoryview, int], None]
 """Fills a buffer with the file's bytes from an offset on."""
+
+_PIECE = 8 << 20
+"""Bytes that are gathered at once; the larger, the longer the runs that are read from the file."""
 
 _NEAR = 1 << 16
 """Bytes that are read at once even if few of them are wanted."""
@@ -37,16 +40,18 @@ def gather(read: Read, begin: int, ref: TensorRef) -> Iterator[memoryview]:
     for part, skipped in _pieces(ref, 0):
         piece = np.empty(part.shape, dtype=f"V{ref.itemsize}")
         _fill(read, begin + skipped * ref.itemsize, part, piece)
-        yield piece.reshape(-1).view(np.uint8).data
+        elements = piece.reshape(-1).view(np.uint8).data
+        for at in range(0, len(elements), BUFFER):
+            yield elements[at : at + BUFFER]
 
 
 def _pieces(ref: TensorRef, skipped: int) -> Iterator[tuple[TensorRef, int]]:
     """Cut along the leading dimension until a piece fits; ``skipped`` elements lie before it."""
-    if ref.nbytes <= BUFFER:
+    if ref.nbytes <= _PIECE:
         yield ref, skipped
         return
     length, step = ref.shape[0], ref.stride[0]
-    rows = max(BUFFER // max(ref.nbytes // length, 1), 1)
+    rows = max(_PIECE // max(ref.nbytes // length, 1), 1)
     for first in range(0, length, rows):
         part = replace(ref, shape=(min(rows, length - first), *ref.shape[1:]))
         if rows == 1:
@@ -59,7 +64,7 @@ def _fill(read: Read, begin: int, ref: TensorRef, into: np.ndarray[Any, Any]) ->
     import numpy as np
 
     size = ref.span * ref.itemsize
-    if size <= _NEAR or size <= 4 * ref.nbytes:
+    if size <= max(_NEAR, min(4 * ref.nbytes, _PIECE)):
         buffer = memoryview(bytearray(size))
         read(buffer, begin)
         steps = tuple(step * ref.itemsize for step in ref.stride)

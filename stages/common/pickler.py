@@ -66,7 +66,7 @@ class Pickled:
 
     Attributes:
         content: the pickle.
-        storages: for each record ``data/N``, in order, the weight and the first name it has.
+        storages: for each record ``data/N``, in order, the first name of the weight, and that.
     """
 
     content: bytes

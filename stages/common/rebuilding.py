@@ -45,7 +45,7 @@ def _tensor(storage: Any, offset: Any, size: Any, stride: Any, dtype: str | None
     if len(shape) != len(steps):
         raise Refused("a tensor with more lengths than strides")
     ref = TensorRef(storage.record, dtype, whole_number(offset), shape, steps, numel)
-    if ref.offset + ref.span > numel:
+    if ref.numel and ref.offset + ref.span > numel:
         raise Refused(f"a tensor that reaches past the end of its record data/{ref.record}")
     if ref.numel > max(numel, MAX_EXPANDED):
         raise Refused(f"a tensor that repeats its record data/{ref.record} too often")

@@ -44,7 +44,7 @@ def _path(*parts: Any) -> str:
 
 
 def _device(*name: Any) -> str:
-    return ":".join(map(shown, name))
+    return ":".join(str(part) if type(part) is int else shown(part) for part in name)
 
 
 def _set(items: Any = ()) -> set[Any]:

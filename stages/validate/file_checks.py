@@ -38,19 +38,18 @@ def loads(file: OpenedFile) -> Outcome:
         unsafe = torch.serialization.get_unsafe_globals_in_checkpoint(file.path)
         package = torch.load(file.path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # noqa: BLE001 - torch raises whatever a broken file leads it into
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0].replace(str(file.path), file.name)
         return failed(f"torch.load(weights_only=True) refuses {file.name}: {reason}", file.remedy)
     if unsafe:
         return failed(f"{file.name} names code to run: {listed(sorted(unsafe))}.", file.remedy)
-    state = package.get("best_state", {}) if isinstance(package, dict) else {}
+    state = package.get("best_state")
     seen = {
         name: (str(value.dtype).removeprefix("torch."), tuple(value.shape))
-        for name, value in state.items()
+        for name, value in (state.items() if isinstance(state, dict) else ())
         if isinstance(value, torch.Tensor)
     }
     refs = {} if file.pretrained else file.tensors
-    read = {name: (ref.dtype, ref.shape) for name, ref in refs.items()}
-    if seen != read:
+    if seen != {name: (ref.dtype, ref.shape) for name, ref in refs.items()}:
         return failed(f"torch reads other tensors from {file.name} than are in it.", file.remedy)
     return passed(f"torch.load(weights_only=True) reads {len(seen)} tensors")
 
@@ -78,8 +77,8 @@ def config(file: OpenedFile) -> Outcome:
         return skipped(f"{file.name} has no xp.cfg")
     try:
         nodes = len(file.config)
-    except Unavailable:
-        return failed(f"The xp.cfg of {file.name} is no YAML with keys.", file.remedy)
+    except Unavailable as reason:
+        return failed(str(reason), file.remedy)
     return passed(f"xp.cfg parses, {nodes} nodes")
 
 

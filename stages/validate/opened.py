@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
 
 from pipeline.errors import FormatError
 from stages.common.archive import Archive
 from stages.common.tensors import TensorRef
+from stages.common.xp_yaml import config_in
 from stages.validate.keys import Shape
 
 
@@ -115,9 +115,11 @@ class OpenedFile:
         if not isinstance(text, str):
             raise Unavailable(f"{self.name} has no xp.cfg text")
         try:
-            config = OmegaConf.create(text) if isinstance(yaml.safe_load(text), dict) else None
-        except (yaml.YAMLError, OmegaConfBaseException, ValueError):
-            config = None
-        if not isinstance(config, DictConfig):
-            raise Unavailable(f"the xp.cfg of {self.name} cannot be parsed")
+            config = config_in(text)
+            # OmegaConf takes a lone word for a key without a value.
+            is_mapping = isinstance(yaml.compose(text), yaml.MappingNode)
+        except FormatError as error:
+            raise Unavailable(f"{self.name}: {error.what}") from error
+        if not is_mapping:
+            raise Unavailable(f"{self.name}: its xp.cfg has no keys")
         return config

@@ -26,6 +26,7 @@ from tests.toy import write_toy
 from tests.train_stage import context, start, train
 
 PATIENCE = 60.0
+"""Seconds to wait for another process before a test gives up."""
 
 
 @dataclass
@@ -93,6 +94,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     return Place(tmp_path / "outputs")
 
 
+@pytest.fixture
+def go(tmp_path: Path) -> Iterator[Path]:
+    """A file that trainings with ``wait_for=`` wait for; there at the latest when a test ends."""
+    path = tmp_path / "go"
+    yield path
+    path.touch()
+
+
 def eventually(happened: Callable[[], Any]) -> Any:
     """Wait for something that another process does."""
     deadline = time.monotonic() + PATIENCE
@@ -116,7 +125,7 @@ class InBackground(threading.Thread):
     """A call in a thread, with what it gave or raised."""
 
     def __init__(self, call: Callable[[], Record]) -> None:
-        super().__init__()
+        super().__init__(daemon=True)
         self.call, self.record, self.error = call, Record(), None
         self.start()
 
@@ -233,8 +242,7 @@ def test_an_experiment_without_its_checkpoint_is_not_complete(place):
     assert (place.experiment() / "checkpoint.th").exists()
 
 
-def test_two_stages_at_once_train_once(place):
-    go = place.root.parent / "go"
+def test_two_stages_at_once_train_once(place, go):
     other = Place(place.root)
     overrides = (f"wait_for={go}",)
     first = InBackground(lambda: place.train(*overrides, name="a"))
@@ -250,8 +258,7 @@ def test_two_stages_at_once_train_once(place):
     assert place.log().count("training in") == 1
 
 
-def test_a_training_outlives_the_run_that_started_it_and_the_next_waits(place):
-    go = place.root.parent / "go"
+def test_a_training_outlives_the_run_that_started_it_and_the_next_waits(place, go):
     overrides = [f"wait_for={go}"]
     driver = start(place.root, "toy", overrides)
     eventually(lambda: epochs_in(place.dora))
@@ -266,18 +273,18 @@ def test_a_training_outlives_the_run_that_started_it_and_the_next_waits(place):
     assert place.log().count("training in") == 1
 
 
-def test_an_interruption_ends_the_training_and_goes_on_up(place):
+def test_an_interruption_ends_the_training_and_leaves_it_resumable(place, go):
     class Impatient(Watcher):
         def advance(self, amount: int) -> None:
             raise KeyboardInterrupt
 
     place.progress = Impatient()
+    overrides = (f"wait_for={go}", "optim.epochs=3")
     with pytest.raises(KeyboardInterrupt):
-        place.train("wait_for=never", "optim.epochs=3")
+        place.train(*overrides)
     with pytest.raises(ProcessLookupError):
         os.kill(holder(place.dora), 0)
-    assert place.plan("wait_for=never", "optim.epochs=3").startswith("resume ")
-    assert place.plan("wait_for=never", "optim.epochs=3").endswith(" at epoch 2")
+    assert place.plan(*overrides) == f"resume {place.experiment().name} at epoch 2"
 
 
 def test_a_crash_is_quoted_and_can_be_resumed(place):

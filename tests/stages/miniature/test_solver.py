@@ -11,6 +11,7 @@ from stages.miniature.solver import Solver
 from tests.miniature import TINY, config_of
 
 EPOCHS = 3
+WORSENING = ("optim.lr=3.0", "schedule.cosine.warmup=12", "optim.ema.decay=0.0")
 
 
 def train(folder: Path, *overrides: str, epochs: int = EPOCHS) -> list[int]:
@@ -79,16 +80,27 @@ def test_the_config_in_a_checkpoint_is_unresolved(whole):
     assert str(raw["dir"]) == "${oc.env:AUDIOCRAFT_DORA_DIR,outputs/dora}"
 
 
-def test_the_best_state_is_the_average_of_the_best_epoch(tmp_path):
-    # A learning rate far too high makes the model worse from some epoch on.
-    train(tmp_path, "optim.lr=3.0", "optim.ema.decay=0.0")
-    history = checkpoint.load(tmp_path / "checkpoint.th")["history"]
-    values = [entry["valid"]["ce"] for entry in history]
-    best = values.index(min(values)) + 1
-    assert best < EPOCHS
-    judged = checkpoint.load(tmp_path / f"checkpoint_{best}.th")["ema"]["state"]["model"]
-    kept = checkpoint.load(tmp_path / "checkpoint.th")["best_state"]["model"]
-    assert all(torch.equal(kept[name], judged[name]) for name in judged)
+@pytest.fixture(scope="module")
+def worsening(tmp_path_factory) -> Path:
+    """A run whose learning rate rises until every epoch is worse than the one before."""
+    folder = tmp_path_factory.mktemp("worsening")
+    train(folder, *WORSENING)
+    return folder
+
+
+def test_the_best_state_is_the_average_of_the_best_epoch(worsening):
+    state = checkpoint.load(worsening / "checkpoint.th")
+    values = [entry["valid"]["ce"] for entry in state["history"]]
+    assert values == sorted(values)
+    judged = checkpoint.load(worsening / "checkpoint_1.th")["ema"]["state"]["model"]
+    best = state["best_state"]["model"]
+    assert all(torch.equal(best[name], judged[name]) for name in judged)
+
+
+def test_the_best_state_survives_a_kill(worsening, tmp_path):
+    shutil.copy(worsening / "checkpoint_1.th", tmp_path / "checkpoint.th")
+    train(tmp_path, *WORSENING)
+    assert (tmp_path / "checkpoint.th").read_bytes() == (worsening / "checkpoint.th").read_bytes()
 
 
 @pytest.mark.parametrize("killed", ["in a write", "before the link", "between two names"])
@@ -150,3 +162,14 @@ def test_nothing_in_a_checkpoint_can_run(tmp_path):
     with pytest.raises(Exception, match="weights_only|Weights only"):
         checkpoint.load(path)
     assert not (tmp_path / "sprung").exists()
+
+
+def test_training_takes_the_threads_of_its_config_not_of_its_surroundings(tmp_path):
+    # The number of threads decides in which order floats are added.
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)
+    try:
+        train(tmp_path, epochs=1)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)

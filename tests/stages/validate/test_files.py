@@ -68,8 +68,9 @@ def test_the_largest_and_smallest_numbers_are_numbers(candidate: Candidate, dtyp
         state = package["best_state"]
         package["best_state"] = {name: tensor.to(dtype) for name, tensor in state.items()}
         limits = torch.finfo(dtype)
-        row = torch.tensor([limits.max, limits.min, limits.tiny, limits.smallest_normal / 2, -0.0])
-        package["best_state"]["out_norm.bias"][:5] = row.to(dtype)
+        numbers = [limits.max, limits.min, limits.tiny, limits.tiny / 2, -0.0]
+        row = torch.tensor(numbers, dtype=torch.float64).to(dtype)
+        package["best_state"]["out_norm.bias"][:5] = row
 
     candidate.facts["export_lm"]["dtype"] = str(dtype).removeprefix("torch.")
     candidate.spoil(cast)

@@ -1,0 +1,223 @@
+"""Experiments as Dora leaves them: ``<dora_dir>/xps/<SIG>/``.
+
+The layout is that of ``dora.xp.XP`` and of AudioCraft's ``utils.checkpoint``; a test compares with
+the former. Dora itself is not imported: it brings torch along, and finds nothing wrong with a
+signature that does not exist.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from pipeline.errors import ConfigError, FormatError, SourceError
+from stages.common.checkpoint import Checkpoint
+from stages.common.history import epochs_in, summary
+from stages.common.xp_yaml import config_in
+
+PREFIX = "//sig/"
+"""How AudioCraft marks a signature."""
+
+_SIGNATURE = re.compile(r"[0-9a-f]{8}")
+_EPOCH_FILE = re.compile(r"checkpoint_([0-9]+)\.th")
+
+
+def parse_signature(text: str, key: str = "checkpoint.sig") -> str:
+    """Give the signature in ``//sig/SIG`` or ``SIG``: eight hex digits.
+
+    Args:
+        text: what was given.
+        key: the config key that it was given for.
+
+    Raises:
+        ConfigError: when it is none; Hydra reads about one in twenty-five as a number.
+    """
+    signature = text.strip().removeprefix(PREFIX).removesuffix("/")
+    if not _SIGNATURE.fullmatch(signature):
+        raise ConfigError(
+            f"{key}={text} is no signature: it should be eight hex digits.",
+            hint=f"Hydra reads some as numbers; this form works for all: {key}={PREFIX}1234e567",
+        )
+    return signature
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One training run.
+
+    Attributes:
+        dora_dir: the folder of all experiments.
+        sig: the signature.
+    """
+
+    dora_dir: Path
+    sig: str
+
+    @property
+    def folder(self) -> Path:
+        """Where everything of the run is."""
+        return self.dora_dir / "xps" / self.sig
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """The checkpoint that every epoch replaces."""
+        return self.folder / "checkpoint.th"
+
+    @property
+    def unnamed_checkpoint(self) -> Path:
+        """The last checkpoint while it is saved; with `save_token` beside it, it is complete."""
+        return self.folder / "checkpoint.th.tmp"
+
+    @property
+    def save_token(self) -> Path:
+        """What stands there between the end of a save and its renaming."""
+        return self.folder / "checkpoint.th.tmp.done"
+
+    @property
+    def old_checkpoint(self) -> Path:
+        """What old versions of AudioCraft left when a save was interrupted."""
+        return self.folder / "checkpoint.th.old"
+
+    def epoch_checkpoint(self, epoch: int) -> Path:
+        """Give where an epoch's own checkpoint would be."""
+        return self.folder / f"checkpoint_{epoch}.th"
+
+    @property
+    def history_file(self) -> Path:
+        """The metrics of every epoch, as Dora keeps them."""
+        return self.folder / "history.json"
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """The metrics of every epoch; empty when there are none to read."""
+        try:
+            return epochs_in(json.loads(self.history_file.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            return []
+
+    @property
+    def config(self) -> DictConfig:
+        """The run's config, unresolved.
+
+        Raises:
+            FormatError: when it is not there or cannot be read.
+        """
+        path = self.folder / ".hydra" / "config.yaml"
+        try:
+            return config_in(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise FormatError("The experiment's config cannot be read.", str(path)) from error
+
+    @property
+    def checkpoints(self) -> dict[int | None, Path]:
+        """The checkpoints by epoch, in order; at the end, under ``None``, the last one."""
+        found = {
+            int(match[1]): path
+            for path in self.folder.glob("checkpoint_*.th")
+            if (match := _EPOCH_FILE.fullmatch(path.name)) and path.is_file()
+        }
+        last = {None: self.last_checkpoint} if self.last_checkpoint.is_file() else {}
+        return dict(sorted(found.items())) | last
+
+    def checkpoint(self, epoch: int | None) -> Path:
+        """Give the last checkpoint, or that of an epoch; the last epoch's may be the last one.
+
+        Raises:
+            SourceError: when it is not there; says which are.
+            FormatError: when it had to be opened and is damaged.
+        """
+        if epoch is None:
+            return self._last()
+        own = self.epoch_checkpoint(epoch)
+        if own.is_file():
+            return own
+        there = self.checkpoints
+        last = _epochs_of(there[None]) if None in there else None
+        if epoch == last:
+            return self.last_checkpoint
+        epochs = sorted({number for number in (*there, last) if number is not None})
+        hint = "There is none at all: the run was interrupted, or has just begun."
+        if epochs:
+            hint = f"There are {', '.join(map(str, epochs))}: checkpoint.epoch={epochs[-1]}"
+        raise SourceError(
+            f"There is no checkpoint of epoch {epoch} of {PREFIX}{self.sig}.",
+            str(self.folder),
+            hint,
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to say about a save that has not ended."""
+        name = self.unnamed_checkpoint.name
+        if not self.unnamed_checkpoint.is_file():
+            return ()
+        if not self.save_token.is_file():
+            return (f"{name} is being written, or was left by an interrupted save: not used",)
+        if self.last_checkpoint.is_file():
+            return (f"{name} is complete, and newer than what is used: the run has to rename it",)
+        return (f"{name} is used: it is complete, and only lacks its name",)
+
+    def _last(self) -> Path:
+        """Give the one last checkpoint that is whole."""
+        last, unnamed = self.last_checkpoint, self.unnamed_checkpoint
+        if self.old_checkpoint.exists():
+            raise SourceError(
+                "An interrupted save left two files that may be the last checkpoint.",
+                str(self.old_checkpoint),
+                f"Remove the wrong one, or choose: checkpoint=file checkpoint.path={last}",
+            )
+        if last.is_file():
+            return last
+        if unnamed.is_file() and self.save_token.is_file():
+            return unnamed
+        epochs = [epoch for epoch in self.checkpoints if epoch is not None]
+        hint = "The run was interrupted before its first epoch ended, or has just begun."
+        if unnamed.is_file():
+            hint = f"{unnamed.name} is not complete: wait for the run to save it."
+        if epochs:
+            hint = f"There are those of single epochs: checkpoint.epoch={epochs[-1]}"
+        raise SourceError(f"{PREFIX}{self.sig} has no last checkpoint.", str(last), hint)
+
+
+def find_experiment(dora_dir: Path, sig: str) -> Experiment:
+    """Give the experiment with a signature, ``//sig/SIG`` or ``SIG``.
+
+    Raises:
+        ConfigError: when it is no signature.
+        SourceError: when there is none; names those that are near.
+    """
+    found = Experiment(dora_dir, parse_signature(sig))
+    if found.folder.is_dir():
+        return found
+    root = found.folder.parent
+    if not root.is_dir():
+        hint = "Give the folder that holds xps: checkpoint.dora_dir=/path/to/dora"
+        if dora_dir.name == "xps" and dora_dir.is_dir():
+            hint = f"Did you mean checkpoint.dora_dir={dora_dir.parent}?"
+        raise SourceError(
+            f"There is no experiment {PREFIX}{found.sig}, and no folder of experiments.",
+            str(root),
+            hint,
+        )
+    known = sorted(path.name for path in root.iterdir() if _SIGNATURE.fullmatch(path.name))
+    near = get_close_matches(found.sig, known, n=3)
+    shown = [f"{PREFIX}{name} ({summary(Experiment(dora_dir, name).history)})" for name in near]
+    if not near:
+        shown = [PREFIX + name for name in known[:6]] + (["..."] if len(known) > 6 else [])
+    raise SourceError(
+        f"There is no experiment {PREFIX}{found.sig}.",
+        str(root),
+        f"{'Near it' if near else 'There are'}: {', '.join(shown)}" if known else "There are none.",
+    )
+
+
+def _epochs_of(path: Path) -> int:
+    """Ask a checkpoint itself: ``history.json`` is written before it, and may be ahead."""
+    with Checkpoint.open(path) as checkpoint:
+        return checkpoint.epochs

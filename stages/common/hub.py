@@ -1,0 +1,155 @@
+"""The one module that talks to the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import SourceError
+
+_REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+_ILLEGAL = re.compile(r"--|\.\.|[.-](?:/|$)|\.git$")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def is_repo_id(text: str) -> bool:
+    """Tell whether a text has the form of a repository's id, ``org/name``."""
+    return bool(_REPO_ID.fullmatch(text)) and not _ILLEGAL.search(text)
+
+
+def download(
+    repo_id: str,
+    file_name: str,
+    revision: str = "main",
+    cache_dir: Path | None = None,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Path:
+    """Give a repository's file in the Hub cache, having downloaded it if need be.
+
+    Without a network, or with ``HF_HUB_OFFLINE=1``, what the cache has is what there is.
+
+    Args:
+        repo_id: ``org/name``.
+        file_name: its path inside the repository.
+        revision: a branch, a tag or a commit.
+        cache_dir: the Hub cache; by default `default_cache`.
+        advance: told the bytes that arrive.
+
+    Raises:
+        SourceError: when it is not there, not accessible, or there is no network.
+    """
+    _demand_repo_id(repo_id)
+    from huggingface_hub import hf_hub_download
+
+    with _translated(repo_id, file_name, revision):
+        found = hf_hub_download(
+            repo_id,
+            file_name,
+            revision=revision,
+            cache_dir=cache_dir or default_cache(),
+            tqdm_class=_bar(advance),
+        )
+    return Path(found)
+
+
+def cached(
+    repo_id: str, file_name: str, revision: str = "main", cache_dir: Path | None = None
+) -> Path | None:
+    """Give a repository's file as far as the cache has it already; the network is left alone.
+
+    Raises:
+        SourceError: when the id is none.
+    """
+    _demand_repo_id(repo_id)
+    from huggingface_hub import try_to_load_from_cache
+
+    cache = cache_dir or default_cache()
+    found = try_to_load_from_cache(repo_id, file_name, cache_dir=cache, revision=revision)
+    return Path(found) if isinstance(found, str) else None
+
+
+def default_cache() -> Path | None:
+    """Give the cache that AudioCraft was told to use; ``None`` for huggingface_hub's own."""
+    folder = os.environ.get("AUDIOCRAFT_CACHE_DIR")
+    return Path(folder) if folder else None
+
+
+def commit_of(path: Path) -> str | None:
+    """Give the commit that a file in a Hub cache belongs to: ``snapshots/<COMMIT>/NAME``."""
+    folders = zip(path.parts, path.parts[1:], strict=False)
+    found = [name for folder, name in folders if folder == "snapshots" and _COMMIT.fullmatch(name)]
+    return found[-1] if found else None
+
+
+def _demand_repo_id(repo_id: str) -> None:
+    if not is_repo_id(repo_id):
+        hint = "It should be like facebook/musicgen-small."
+        raise SourceError(f"{repo_id!r} is no Hub id.", hint=hint)
+
+
+def _bar(advance: Callable[[int], None]) -> Any:
+    """Give a class of progress bars that draw nothing and tell ``advance`` the bytes."""
+    from tqdm import tqdm  # type: ignore[import-untyped]
+
+    class Silent(tqdm):  # type: ignore[misc]
+        def __init__(self, *args: Any, **settings: Any) -> None:
+            super().__init__(*args, **settings | {"disable": True})
+
+        def update(self, n: float | None = 1) -> bool | None:
+            advance(int(n or 0))
+            return None
+
+    return Silent
+
+
+@contextmanager
+def _translated(repo_id: str, file_name: str, revision: str) -> Iterator[None]:
+    """Turn the library's errors into ours."""
+    from huggingface_hub import errors
+
+    page = f"https://huggingface.co/{repo_id}"
+    try:
+        yield
+    except errors.GatedRepoError as error:
+        raise SourceError(
+            f"{repo_id} is gated: its owners decide who may read it.",
+            page,
+            "Ask there for access, then log in (hf auth login) or set HF_TOKEN.",
+        ) from error
+    except errors.RepositoryNotFoundError as error:
+        raise SourceError(
+            f"There is no repository {repo_id} on the Hub, or it is private.",
+            page,
+            "If it is private, log in (hf auth login) or set HF_TOKEN.",
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise SourceError(
+            f"{repo_id} has no revision {revision!r}.",
+            page,
+            "Give a branch, a tag or a commit: checkpoint.revision=main",
+        ) from error
+    except errors.LocalEntryNotFoundError as error:
+        raise SourceError(
+            f"The Hub cannot be reached, and its cache has no {file_name} of {repo_id}.",
+            _reason(error),
+            "Look at HF_HUB_OFFLINE and AUDIOCRAFT_CACHE_DIR, or give a file: checkpoint=file",
+        ) from error
+    except errors.EntryNotFoundError as error:
+        raise SourceError(
+            f"{repo_id} has no {file_name} at {revision}.",
+            f"{page}/tree/{revision}",
+            "Only what AudioCraft exported can be released from the Hub.",
+        ) from error
+    except (errors.HfHubHTTPError, errors.HFValidationError, OSError, RuntimeError) as error:
+        raise SourceError(f"{repo_id} cannot be downloaded.", _reason(error)) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Give the first line of what lies at the bottom of an error."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {error}".partition("\n")[0][:200]

@@ -1,0 +1,104 @@
+"""The sets of weights in a checkpoint: of the best epoch, averaged, and as training left them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pipeline.errors import FormatError
+from pipeline.manifest import digest
+from stages.common.archive import Archive
+from stages.common.tensors import TensorRef
+
+Form = Literal["training", "exported", "reference"]
+
+STATES = ("best", "ema", "last")
+"""The names of the sets, in the order of a user's likely choice."""
+
+
+@dataclass(frozen=True)
+class State:
+    """One set of weights.
+
+    Attributes:
+        name: one of `STATES`.
+        key: where in the file it is: ``best_state``, ``fsdp_best_state``, ``ema`` or ``model``.
+        tensors: by AudioCraft's parameter name, in the file's order.
+    """
+
+    name: str
+    key: str
+    tensors: Mapping[str, TensorRef]
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the tensors hold."""
+        return sum(ref.numel for ref in self.tensors.values())
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes the tensors take."""
+        return sum(ref.nbytes for ref in self.tensors.values())
+
+    @property
+    def dtypes(self) -> dict[str, int]:
+        """How many tensors there are of each dtype, by torch's name."""
+        return dict(sorted(Counter(ref.dtype for ref in self.tensors.values()).items()))
+
+    def digest(self, archive: Archive) -> str:
+        """Give the sha256, in hex, over the sorted key, dtype, shape and CRC of every tensor.
+
+        The same weights have the same digest in whatever file and order they are.
+
+        Raises:
+            FormatError: when a tensor had to be read for its CRC, and is damaged.
+        """
+        rows = [
+            [key, ref.dtype, list(ref.shape), archive.crc(ref)] for key, ref in self.tensors.items()
+        ]
+        return digest(sorted(rows))
+
+
+def states_in(root: Mapping[str, Any], form: Form, sharded: bool) -> dict[str, State]:
+    """Find the sets of weights in a file, by name; those of an FSDP run include its shards.
+
+    Raises:
+        FormatError: when there is something else where the tensors should be.
+    """
+    if form == "exported":
+        return {"best": _state("best", "best_state", root["best_state"])}
+    best_key = "fsdp_best_state" if sharded else "best_state"
+    averaged = root.get("ema") or {}
+    places = {
+        "best": (best_key, (root.get(best_key) or {}).get("model")),
+        "ema": ("ema", mapping_in(averaged).get("state", {}).get("model")),
+        "last": ("model", root.get("model")),
+    }
+    return {name: _state(name, key, held) for name, (key, held) in places.items() if held}
+
+
+def _state(name: str, key: str, held: Any) -> State:
+    tensors = mapping_in(held)
+    for parameter, value in tensors.items():
+        if not isinstance(parameter, str) or not isinstance(value, TensorRef):
+            raise FormatError(f"{parameter} in {key} is no tensor.")
+    return State(name, key, tensors)
+
+
+def mapping_in(value: Any) -> Mapping[str, Any]:
+    """Give a dict back, having made sure that it is one.
+
+    Raises:
+        FormatError: when it is not.
+    """
+    if not isinstance(value, Mapping):
+        raise FormatError(f"The file is no checkpoint: a {type(value).__name__} where a dict is.")
+    return value
+
+
+def listed(root: Mapping[str, Any]) -> str:
+    """Name what is in a file, for a message."""
+    names = [str(name)[:40] for name in root]
+    return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "") or "nothing"
