@@ -1,8 +1,8 @@
 """From one floating dtype to another, as torch does it: to the nearest, ties to even.
 
-Bit-equal to ``tensor.to(dtype)`` of torch for every value that is a number. A NaN stays a NaN: as
-float16 and float32 with the bits that torch gives it (payload kept, made quiet), as bfloat16
-always 0x7FC0, where torch gives 0x7FC0 or 0xFFFF depending on the processor and the place.
+Bit-equal to ``tensor.to(dtype)`` of torch for every value that is a number. A NaN stays a NaN, the
+same on every machine: quiet, with what fits of its payload, and always 0x7FC0 as bfloat16. Torch's
+own NaNs are not: as bfloat16 they are 0x7FC0 or 0xFFFF, by processor and place in the tensor.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ FLOATS = ("float16", "bfloat16", "float32", "float64")
 TARGETS = ("float16", "bfloat16", "float32")
 """What can be cast to."""
 
-_EXPONENT = {"float16": 0x7C00, "bfloat16": 0x7F80, "float32": 0x7F800000}
-_QUIET = {"float16": 0x0200, "bfloat16": 0x0040, "float32": 0x00400000}
+_INFINITY = {"float16": 0x7C00, "bfloat16": 0x7F80, "float32": 0x7F800000}
+_MAGNITUDE = {"float16": 0x7FFF, "bfloat16": 0x7FFF, "float32": 0x7FFFFFFF}
 
 
 def cast(block: memoryview, source: str, target: str) -> tuple[memoryview, int]:
@@ -42,14 +42,11 @@ def cast(block: memoryview, source: str, target: str) -> tuple[memoryview, int]:
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         single = given.astype(np.float32, copy=False)
         bits = _bits(single, target)
-    special = (bits & _EXPONENT[target]) == _EXPONENT[target]
-    overflowed = 0
-    if special.any():
-        nan = np.isnan(single)
-        if target == "bfloat16":
-            bits[nan] = 0x7FC0
-        bits[nan] |= _QUIET[target]
-        overflowed = int((special & np.isfinite(given)).sum())
+    infinite = (bits & _MAGNITUDE[target]) == _INFINITY[target]
+    overflowed = int((infinite & np.isfinite(given)).sum()) if infinite.any() else 0
+    nan = np.isnan(single)
+    if nan.any():
+        bits[nan] = _nan(single[nan].view(np.uint32), target)
     return bits.view(np.uint8).data, overflowed
 
 
@@ -73,3 +70,15 @@ def _bits(single: Array, target: str) -> Array:
         return bits.copy()
     # Adding half of the part that is cut off carries into the part that stays; with ties to even.
     return ((bits + (0x7FFF + ((bits >> 16) & 1))) >> 16).astype(np.uint16)
+
+
+def _nan(bits: Array, target: str) -> Array | int:
+    """Give a float32 NaN as processors do: its sign, the quiet bit, and what fits of the payload.
+
+    Rounding it would not do: the carry can turn it into an infinity or into zero.
+    """
+    if target == "bfloat16":
+        return 0x7FC0
+    if target == "float32":
+        return bits | 0x00400000
+    return (bits >> 16 & 0x8000) | 0x7E00 | (bits >> 13 & 0x03FF)

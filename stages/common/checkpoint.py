@@ -1,115 +1,115 @@
-# LEAD TO C: I overwrote your file by accident (you wrote it at 09:17). Restore YOUR version if it is richer, or adapt to this one; delete this line.
-"""A checkpoint of a training run, or an exported file: its config, history and states.
+"""A model in a file: a training checkpoint, an exported one, or the name of a pretrained one.
 
-Keys as AudioCraft's solvers and export functions write them; nothing in the file is run.
+The formats are those that AudioCraft's solvers save (``checkpoint.th``), that its export functions
+write (``state_dict.bin``), and what both were before: an exported ``xp.cfg`` was once a DictConfig.
+Nothing is loaded: tensors are references into the archive.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from difflib import get_close_matches
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.errors import FormatError, SourceError
-from pipeline.manifest import digest
 from stages.common.archive import Archive, is_legacy, is_tar, is_zip
-from stages.common.tensors import TensorRef
+from stages.common.history import epochs_in
+from stages.common.states import STATES, Form, State, listed, mapping_in, states_in
+from stages.common.xp_yaml import config_in
 
-STATES = ("best", "ema", "last")
-"""The words for states, in the order in which they are listed."""
+__all__ = ["STATES", "Checkpoint", "Family", "Form", "State", "choose_state"]
 
-Form = Literal["training", "exported", "reference"]
+Family = Literal["lm", "compression"]
 
-
-@dataclass(frozen=True)
-class State:
-    """One set of weights in a checkpoint.
-
-    Attributes:
-        name: one of `STATES`.
-        key: where it is in the file: ``best_state``, ``fsdp_best_state``, ``ema`` or ``model``.
-        tensors: by parameter name, in the file's order, unread.
-    """
-
-    name: str
-    key: str
-    tensors: Mapping[str, TensorRef]
-
-    @property
-    def parameters(self) -> int:
-        """The number of elements of all tensors."""
-        return sum(tensor.numel for tensor in self.tensors.values())
-
-    @property
-    def nbytes(self) -> int:
-        """The bytes of all tensors."""
-        return sum(tensor.nbytes for tensor in self.tensors.values())
-
-    @property
-    def dtypes(self) -> dict[str, int]:
-        """How many tensors there are of each dtype."""
-        return dict(sorted(Counter(tensor.dtype for tensor in self.tensors.values()).items()))
-
-    def digest(self, archive: Archive) -> str:
-        """Give the ``state_digest``: sha256 over sorted key, dtype, shape and CRC-32.
-
-        The CRCs of whole records come from the archive's directory; copying verifies them.
-        """
-        return digest(
-            [
-                [key, tensor.dtype, list(tensor.shape), archive.crc(tensor)]
-                for key, tensor in sorted(self.tensors.items())
-            ]
-        )
+_OF_TRAINING = ("model", "ema", "optimizer", "history", "xp.sig")
+_RANK_FILE = re.compile(r"(.+\.th)\.\d+")
 
 
 class Checkpoint:
-    """An open checkpoint; a context manager."""
+    """An open model file; a context manager.
+
+    Attributes:
+        archive: the file's records.
+        root: all that is in it, tensors as references.
+        form: ``training``, ``exported``, or ``reference`` (a name instead of weights).
+        pretrained: the name in a reference.
+        signature: of the experiment that trained it, where the file says so.
+        config: its xp.cfg, unresolved; empty for a reference.
+        family: ``lm``, or ``compression`` for a codec.
+        history: the metrics of every epoch so far; empty for an exported file.
+        states: those that can be released, by name; an exported file has only ``best``.
+        shards: names of the states of which an FSDP run left only this rank's share.
+    """
 
     def __init__(self, archive: Archive) -> None:
         """Take over an open archive; use `open`."""
         self.archive = archive
-        root = archive.root
-        if not isinstance(root, dict) or not all(isinstance(key, str) for key in root):
-            raise self._refused("The file holds no checkpoint: no dict with names at its top.")
-        self.root: dict[str, Any] = root
-        self.form: Form = self._form()
-        self._refuse_other_ranks()
+        self.root: Mapping[str, Any] = mapping_in(archive.root)
+        self.form = _form(self.root)
+        self.pretrained = str(self.root["pretrained"]) if self.form == "reference" else None
+        self.signature = _text(self.root.get("xp.sig"))
+        self.history = epochs_in(self.root.get("history"))
+        self.config = OmegaConf.create() if self.pretrained else config_in(self.root["xp.cfg"])
+        self.family: Family = "compression" if self.pretrained else _family(self.config)
+        sharded = self.form == "training" and self._sharded
+        found = {} if self.pretrained else states_in(self.root, self.form, sharded)
+        self.shards = tuple(name for name in found if sharded and name != "best")
+        self.states = {name: state for name, state in found.items() if name not in self.shards}
+        if sharded and not self.states:
+            raise _of_a_rank(archive.path)
+        if not self.states and not self.pretrained:
+            raise FormatError(f"There are no weights in the file, only {listed(self.root)}.")
 
     @classmethod
     def open(cls, path: Path) -> Checkpoint:
-        """Open a checkpoint, an exported file, or a reference.
+        """Open a file and read all but its tensors.
 
         Raises:
-            FormatError: when it is damaged, unsafe, of another rank, or nothing of the kind.
+            FormatError: when it is damaged, not safe, no checkpoint, in torch's old form, or that
+                of an FSDP rank other than 0.
         """
-        if is_tar(path):
-            raise FormatError(
-                "The file is a tar archive, torch's oldest form, which cannot be read safely.",
-                str(path),
-                "Save it again with a torch of today: torch.save(torch.load(FILE), FILE)",
-            )
-        if is_legacy(path):
-            raise FormatError("The file is in torch's form from before 1.6.", str(path))
-        if path.is_file() and not is_zip(path):
-            raise FormatError(
-                "The file is no torch archive: truncated at its start, or of another kind.",
-                str(path),
-            )
+        _demand_zip(path)
         archive = Archive.open(path)
         try:
             return cls(archive)
+        except FormatError as error:
+            archive.close()
+            raise FormatError(error.what, error.where or str(path), error.hint) from error
         except BaseException:
             archive.close()
             raise
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs had been trained when the file was written; 0 when it does not say."""
+        return len(self.history)
+
+    @property
+    def solver(self) -> str | None:
+        """The name of the solver that trained it."""
+        return _text(self.setting("solver"))
+
+    def setting(self, key: str) -> Any:
+        """Give a value of xp.cfg by its dotted key; ``None`` when it has none."""
+        try:
+            return OmegaConf.select(self.config, key)
+        except OmegaConfBaseException:
+            return None
+
+    @property
+    def _sharded(self) -> bool:
+        """Whether an FSDP run wrote it, each rank its share."""
+        return bool(self.root.get("fsdp_best_state")) or self.setting("fsdp.use") is True
+
+    def close(self) -> None:
+        """Close the file."""
+        self.archive.close()
 
     def __enter__(self) -> Self:
         return self
@@ -120,157 +120,109 @@ class Checkpoint:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.archive.close()
-
-    @property
-    def pretrained(self) -> str | None:
-        """The name that a reference stands for."""
-        return str(self.root["pretrained"]) if self.form == "reference" else None
-
-    @property
-    def signature(self) -> str | None:
-        """The signature of the experiment; an exported file has none."""
-        signature = self.root.get("xp.sig")
-        return signature if isinstance(signature, str) else None
-
-    @cached_property
-    def config(self) -> DictConfig:
-        """The run's ``xp.cfg``, interpolations unresolved; empty for a reference.
-
-        Raises:
-            FormatError: when it is no config.
-        """
-        content = self.root.get("xp.cfg", {})
-        try:
-            plain = yaml.safe_load(content) if isinstance(content, str) else content
-            config = OmegaConf.create(plain)
-        except (yaml.YAMLError, ValueError) as error:
-            raise self._refused("Its xp.cfg is not a config.") from error
-        if not isinstance(config, DictConfig):
-            raise self._refused("Its xp.cfg is not a config.")
-        return config
-
-    @property
-    def history(self) -> list[dict[str, Any]]:
-        """The metrics, one dict of sections per epoch."""
-        history = self.root.get("history")
-        return list(history) if isinstance(history, list) else []
-
-    @property
-    def epochs(self) -> int:
-        """The number of epochs that were trained when it was saved."""
-        return len(self.history)
-
-    @property
-    def family(self) -> Literal["lm", "compression"]:
-        """Whether it is a language model or a codec."""
-        config = self.config
-        codec = config.get("solver") == "compression"
-        return "compression" if codec or not self._has_lm(config) else "lm"
-
-    @staticmethod
-    def _has_lm(config: DictConfig) -> bool:
-        return "lm_model" in config or "transformer_lm" in config or "encodec" not in config
-
-    @property
-    def sharded(self) -> bool:
-        """Whether FSDP saved it: then only the best state is whole."""
-        return "model" in self._dict("fsdp_best_state")
-
-    @cached_property
-    def states(self) -> Mapping[str, State]:
-        """The states that the file has in full, by name."""
-        if self.form == "reference":
-            return {}
-        if self.form == "exported":
-            return {"best": self._state("best", "best_state", self.root["best_state"])}
-        if self.sharded:
-            found = {"best": ("fsdp_best_state", self._dict("fsdp_best_state").get("model"))}
-        else:
-            found = {
-                "best": ("best_state", self._dict("best_state").get("model")),
-                "ema": ("ema", self._dict("ema", "state").get("model")),
-                "last": ("model", self.root.get("model")),
-            }
-        return {
-            name: self._state(name, key, tensors)
-            for name, (key, tensors) in found.items()
-            if tensors
-        }
-
-    def _state(self, name: str, key: str, tensors: Any) -> State:
-        whole = isinstance(tensors, dict) and all(
-            isinstance(each, str) and isinstance(tensor, TensorRef)
-            for each, tensor in tensors.items()
-        )
-        if not whole:
-            raise self._refused(f"Its {key} is not a dict of tensors.")
-        return State(name, key, tensors)
-
-    def _dict(self, *path: str) -> dict[str, Any]:
-        node: Any = self.root
-        for key in path:
-            node = node.get(key) if isinstance(node, dict) else None
-        return node if isinstance(node, dict) else {}
-
-    def _form(self) -> Form:
-        root = self.root
-        if "pretrained" in root and "best_state" not in root:
-            return "reference"
-        if "xp.cfg" not in root:
-            raise self._refused("The file is no checkpoint of AudioCraft: it has no xp.cfg.")
-        if "exported" in root or not {"model", "history", "optimizer", "xp.sig"} & set(root):
-            if "best_state" not in root:
-                raise self._refused("The file has no weights: best_state is missing.")
-            return "exported"
-        return "training"
-
-    def _refuse_other_ranks(self) -> None:
-        """Rank 0 alone has the full state; the others' is empty, and would export to nothing."""
-        if self.sharded and not self._dict("fsdp_best_state")["model"]:
-            path = self.archive.path.resolve()
-            first = path.with_name(re.sub(r"\.th\.\d+$", ".th", path.name))
-            raise FormatError(
-                "The file holds the shards of one FSDP rank; the full weights are in rank 0's.",
-                str(path),
-                f"Give rank 0's file: {first}",
-            )
-
-    def _refused(self, what: str) -> FormatError:
-        hint = ""
-        if isinstance(getattr(self, "root", None), dict):
-            hint = f"It has: {', '.join(sorted(self.root)[:12])}."
-        return FormatError(what, str(self.archive.path), hint)
+        self.close()
 
 
-def choose_state(checkpoint: Checkpoint, asked: str, epoch: int | None) -> State:
+def choose_state(
+    checkpoint: Checkpoint, asked: str, epoch: int | None, group: str = "checkpoint"
+) -> State:
     """Choose the weights to release.
 
-    ``auto`` is the best state, but for a given epoch the weights that it was judged on: ``ema``
-    where the file has one, else ``last``.
+    Args:
+        checkpoint: the file.
+        asked: ``best``, ``ema``, ``last``, or ``auto``: without an epoch best; with one, what that
+            epoch was judged on, which is ``ema`` if the file has one, else ``last``.
+        epoch: the epoch that was asked for, if any.
+        group: the config group that asks, for the hints.
 
     Raises:
-        SourceError: naming the states that are there.
+        SourceError: when the file does not have them; says what it has.
     """
-    there, path = checkpoint.states, str(checkpoint.archive.path.resolve())
-    if asked not in (*STATES, "auto"):
+    where, choices = str(checkpoint.archive.path), ("auto", *STATES)
+    if asked not in choices:
+        near = get_close_matches(asked, choices, 1)
+        hint = f"Did you mean {group}.state={near[0]}? " if near else ""
+        what = f"{group}.state={asked}: there is no such choice."
+        raise SourceError(what, hint=hint + ", ".join(choices))
+    if checkpoint.pretrained is not None:
+        raise SourceError(f"There are no weights, only the name {checkpoint.pretrained}.", where)
+    if checkpoint.form == "exported" and epoch is not None:
         raise SourceError(
-            f"There is no state '{asked}'.", path, f"Choose one: auto, {', '.join(STATES)}."
+            f"An exported file has no epochs, so there is no epoch {epoch} of it.",
+            where,
+            f"{group}.epoch=null takes it as it is; the checkpoint of the run has epochs.",
         )
     name = asked
     if asked == "auto":
-        judged = "ema" if "ema" in there else "last"
-        name = "best" if epoch is None or checkpoint.form == "exported" else judged
-        if checkpoint.sharded:
-            name = "best"
-    if name in there:
-        return there[name]
-    if checkpoint.sharded:
+        judged = "ema" if "ema" in (*checkpoint.states, *checkpoint.shards) else "last"
+        name = "best" if epoch is None else judged
+    if name in checkpoint.shards:
         raise SourceError(
-            f"The {name} state of an FSDP run is in shards, one per rank, and is not put together.",
-            path,
-            "Take the best state, which is whole: checkpoint.state=best",
+            f"FSDP left the {name} state in shards, one per rank; only best is whole.",
+            where,
+            f"Take the best one: {group}.state=best",
         )
-    hint = f"It has: {', '.join(there)}: checkpoint.state={next(iter(there))}" if there else ""
-    kept = "" if there else "Look at checkpoint.keep_every_states of the run."
-    raise SourceError(f"The checkpoint has no {name} state.", path, hint or kept)
+    if name not in checkpoint.states:
+        there = list(checkpoint.states)
+        raise SourceError(
+            f"The checkpoint has no {name} state.",
+            where,
+            f"It has {', '.join(there)}: {group}.state={there[0]}",
+        )
+    return checkpoint.states[name]
+
+
+def _demand_zip(path: Path) -> None:
+    """Make sure that a file is an archive as torch writes it today; say what it is instead."""
+    if is_zip(path) or not path.is_file():
+        return
+    where, hint = str(path), "Load it with the torch that wrote it, and save it with a current one."
+    if is_legacy(path):
+        raise FormatError("The file is in torch's form from before 1.6.", where, hint)
+    if is_tar(path):
+        raise FormatError("The file is a tar archive, torch's oldest form.", where, hint)
+    if path.stat().st_size == 0:
+        raise FormatError("The file is empty: cut off, or still being written.", where)
+    raise FormatError("The file is no checkpoint: torch did not write it.", where)
+
+
+def _form(root: Mapping[str, Any]) -> Form:
+    best = root.get("best_state")
+    if best is None and isinstance(root.get("pretrained"), str):
+        return "reference"
+    exported = isinstance(best, Mapping) and "model" not in best
+    if not exported and not any(key in root for key in _OF_TRAINING):
+        raise FormatError(
+            f"The file is no checkpoint: it has no best_state and no model, only {listed(root)}."
+        )
+    if "xp.cfg" not in root:
+        raise FormatError(
+            f"The checkpoint has no xp.cfg, only {listed(root)}.",
+            hint=""
+            if exported
+            else "The run left it out (checkpoint.keep_every_states): "
+            "take the last one, checkpoint.epoch=null",
+        )
+    return "exported" if exported else "training"
+
+
+def _family(config: DictConfig) -> Family:
+    if config.get("lm_model"):
+        return "lm"
+    if config.get("solver") == "compression" or config.get("compression_model"):
+        return "compression"
+    solver = config.get("solver")
+    raise FormatError(f"The model is neither a language model nor a codec: its solver is {solver}.")
+
+
+def _of_a_rank(path: Path) -> FormatError:
+    rank_0 = _RANK_FILE.fullmatch(path.name)
+    return FormatError(
+        "The file holds one rank's share of an FSDP run; only rank 0's has the whole model.",
+        str(path),
+        f"Give that of rank 0: {path.with_name(rank_0[1])}" if rank_0 else "",
+    )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

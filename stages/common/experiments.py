@@ -125,15 +125,19 @@ class Experiment:
         last = {None: self.last_checkpoint} if self.last_checkpoint.is_file() else {}
         return dict(sorted(found.items())) | last
 
-    def checkpoint(self, epoch: int | None) -> Path:
+    def checkpoint(self, epoch: int | None, group: str = "checkpoint") -> Path:
         """Give the last checkpoint, or that of an epoch; the last epoch's may be the last one.
+
+        Args:
+            epoch: which one.
+            group: the config group that asks, for the hints.
 
         Raises:
             SourceError: when it is not there; says which are.
             FormatError: when it had to be opened and is damaged.
         """
         if epoch is None:
-            return self._last()
+            return self._last(group)
         own = self.epoch_checkpoint(epoch)
         if own.is_file():
             return own
@@ -144,7 +148,7 @@ class Experiment:
         epochs = sorted({number for number in (*there, last) if number is not None})
         hint = "There is none at all: the run was interrupted, or has just begun."
         if epochs:
-            hint = f"There are {', '.join(map(str, epochs))}: checkpoint.epoch={epochs[-1]}"
+            hint = f"There are {', '.join(map(str, epochs))}: {group}.epoch={epochs[-1]}"
         raise SourceError(
             f"There is no checkpoint of epoch {epoch} of {PREFIX}{self.sig}.",
             str(self.folder),
@@ -163,7 +167,7 @@ class Experiment:
             return (f"{name} is complete, and newer than what is used: the run has to rename it",)
         return (f"{name} is used: it is complete, and only lacks its name",)
 
-    def _last(self) -> Path:
+    def _last(self, group: str) -> Path:
         """Give the one last checkpoint that is whole."""
         last, unnamed = self.last_checkpoint, self.unnamed_checkpoint
         if self.old_checkpoint.exists():
@@ -181,25 +185,30 @@ class Experiment:
         if unnamed.is_file():
             hint = f"{unnamed.name} is not complete: wait for the run to save it."
         if epochs:
-            hint = f"There are those of single epochs: checkpoint.epoch={epochs[-1]}"
+            hint = f"There are those of single epochs: {group}.epoch={epochs[-1]}"
         raise SourceError(f"{PREFIX}{self.sig} has no last checkpoint.", str(last), hint)
 
 
-def find_experiment(dora_dir: Path, sig: str) -> Experiment:
+def find_experiment(dora_dir: Path, sig: str, group: str = "checkpoint") -> Experiment:
     """Give the experiment with a signature, ``//sig/SIG`` or ``SIG``.
+
+    Args:
+        dora_dir: the folder of all experiments.
+        sig: the signature.
+        group: the config group that asks, for the hints.
 
     Raises:
         ConfigError: when it is no signature.
         SourceError: when there is none; names those that are near.
     """
-    found = Experiment(dora_dir, parse_signature(sig))
+    found = Experiment(dora_dir, parse_signature(sig, f"{group}.sig"))
     if found.folder.is_dir():
         return found
     root = found.folder.parent
     if not root.is_dir():
-        hint = "Give the folder that holds xps: checkpoint.dora_dir=/path/to/dora"
+        hint = f"Give the folder that holds xps: {group}.dora_dir=/path/to/dora"
         if dora_dir.name == "xps" and dora_dir.is_dir():
-            hint = f"Did you mean checkpoint.dora_dir={dora_dir.parent}?"
+            hint = f"Did you mean {group}.dora_dir={dora_dir.parent}?"
         raise SourceError(
             f"There is no experiment {PREFIX}{found.sig}, and no folder of experiments.",
             str(root),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.errors import SourceError
+from pipeline.layout import Outputs
 from stages.common import downloads, hub
 
 _ENDINGS = (".th", ".pt", ".bin", ".ckpt", ".pth", ".safetensors")
@@ -56,7 +57,7 @@ def find(what: str, *, file_name: str, folder: Path | None = None) -> Place:
         return Place("file", str(path), in_folder(path, file_name))
     if "://" in what:
         downloads.demand_https(what)
-        kept = downloads.place_of(what, folder or downloads_folder())
+        kept = downloads.place_of(what, folder or _own_downloads())
         return Place("url", what, kept if kept.is_file() else None)
     if hub.is_repo_id(what) and not what.endswith(_ENDINGS):
         return Place("hub", what, hub.cached(what, file_name))
@@ -93,7 +94,7 @@ def resolve(
         return hub.download(place.name, file_name, revision, advance=advance)
     if place.path is not None:
         return place.path
-    return downloads.fetch(place.name, folder or downloads_folder(), advance=advance)
+    return downloads.fetch(place.name, folder or _own_downloads(), advance=advance)
 
 
 def demand_file(path: Path, file_name: str) -> Path:
@@ -140,7 +141,12 @@ def near_files(path: Path) -> str:
     return f"Did you mean {' or '.join(str(parent / name) for name in near)}?" if near else ""
 
 
-def downloads_folder() -> Path:
+def downloads_in(outputs: Outputs) -> Path:
+    """Give the folder of downloads that all runs in one outputs folder share."""
+    return outputs.root / "downloads"
+
+
+def _own_downloads() -> Path:
     """Give the user's folder of downloads, for whoever has no outputs folder at hand."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "audiocraft-release-pipeline" / "downloads"

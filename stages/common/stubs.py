@@ -115,15 +115,21 @@ _MADE = (
     {"omegaconf.dictconfig.DictConfig", "omegaconf.listconfig.ListConfig"}
     | {"omegaconf.base.ContainerMetadata", "omegaconf.base.Metadata", "omegaconf.base.UnionNode"}
     | {f"omegaconf.nodes.{name}" for name in _NODES.split()}
-    | {"numpy.dtype", "operator.getitem", "_operator.getitem"}
+    | {"numpy.dtype", "types.GenericAlias"}
+    | {"operator.getitem", "_operator.getitem", "functools.reduce", "__builtin__.reduce"}
     | {f"{module}.type" for module in _BUILTIN_MODULES}
 )
-"""What gives an `Instance`: kept as it is described, understood (or dropped) by `plain`."""
+"""What gives an `Instance`: kept as it is described, understood (or dropped) by `plain`.
+
+The functions among them are how Python pickles the types ``Optional[int]``, ``int | None`` and
+``list[int]``, which OmegaConf's metadata holds; they are never applied.
+"""
 
 ALLOWED: frozenset[str] = (
     frozenset(_CALLED)
     | _MADE
     | {f"{module}.{name}" for module in _BUILTIN_MODULES for name in _BUILTINS.split()}
+    | {"operator.or_", "_operator.or_"}
     | {f"typing.{name}" for name in _TYPES.split()}
     | {f"torch.{name}" for name in (*STORAGE_DTYPE, *ITEMSIZE)}
     | {"torch.storage.UntypedStorage", "torch.UntypedStorage", "torch.Tensor"}

@@ -1,0 +1,151 @@
+"""What is in the checkpoint that a request leads to: the facts of ``source.json``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import SourceError
+from pipeline.schema import CheckpointConfig
+from stages.collect.origins import Origin
+from stages.common.checkpoint import Checkpoint, State, choose_state
+from stages.common.experiments import PREFIX
+from stages.common.history import best_epoch, valid_json
+
+_PRETRAINED = "//pretrained/"
+_BASE = re.compile(r"(?:facebook/|//pretrained/(?=[\w.-]+(?:/[\w.-]+)?$))[\w.-]+(?:/[\w.-]+)?")
+_MINIATURE_NODE = "synthetic"
+"""The node of xp.cfg that only the embedded example has."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is in a checkpoint, and what of it is released.
+
+    Attributes:
+        facts: the content of ``source.json``.
+        local: what only this machine may know of it.
+        history: its metrics, as JSON can hold them.
+        warnings: what a person should know about the choice.
+    """
+
+    facts: dict[str, Any]
+    local: dict[str, Any]
+    history: list[dict[str, Any]]
+    warnings: tuple[str, ...]
+
+    @property
+    def summary(self) -> str:
+        """The choice in a few words."""
+        epoch = self.facts["epoch"]
+        state = f"{self.facts['state']} state"
+        return state if epoch is None else f"{state} of epoch {epoch}"
+
+
+def examine(path: Path, origin: Origin, config: CheckpointConfig) -> Finding:
+    """Open a checkpoint and choose what to release of it.
+
+    Raises:
+        FormatError: when it is damaged, not safe, or no checkpoint.
+        SourceError: when it is not what was asked for; says what it is.
+    """
+    with Checkpoint.open(path) as checkpoint:
+        _demand_asked(checkpoint, origin, config)
+        state = choose_state(checkpoint, config.state, config.epoch)
+        epoch = _epoch(checkpoint, state, config)
+        codec = checkpoint.setting("compression_model_checkpoint")
+        codec = str(codec) if codec and checkpoint.family == "lm" else None
+        public = codec is None or codec.startswith("//") and not _is_path(codec)
+        facts = {
+            **origin.facts,
+            "kind": origin.kind,
+            "signature": checkpoint.signature,
+            "family": checkpoint.family,
+            "form": checkpoint.form,
+            "solver": checkpoint.solver,
+            "epoch_asked": config.epoch,
+            "epochs": checkpoint.epochs,
+            "epoch": epoch,
+            "state": state.name,
+            "state_key": state.key,
+            "state_digest": state.digest(checkpoint.archive),
+            "parameters": state.parameters,
+            "dtypes": state.dtypes,
+            "bytes": state.nbytes,
+            "codec": codec if public else None,
+            "base_model": base_model(checkpoint.setting("continue_from")),
+            "miniature": origin.miniature or _MINIATURE_NODE in checkpoint.config,
+            "archive": checkpoint.archive.directory_digest,
+        }
+        return Finding(
+            facts,
+            {} if public else {"codec": codec},
+            valid_json(checkpoint.history),
+            tuple(_warnings(checkpoint, state, epoch, config)),
+        )
+
+
+def base_model(continue_from: Any) -> str | None:
+    """Give the public name of the model that a run went on from; ``None`` for runs and paths."""
+    if not isinstance(continue_from, str) or not _BASE.fullmatch(continue_from):
+        return None
+    return continue_from.removeprefix(_PRETRAINED)
+
+
+def _is_path(codec: str) -> bool:
+    """Whether it is a path behind AudioCraft's prefix, or one that only looks like a prefix."""
+    return not re.match(r"//(pretrained|sig|reference)/[^/~]", codec)
+
+
+def _demand_asked(checkpoint: Checkpoint, origin: Origin, config: CheckpointConfig) -> None:
+    where = str(checkpoint.archive.path)
+    if checkpoint.pretrained is not None:
+        raise SourceError(
+            f"There are no weights in it, only the name {checkpoint.pretrained}.",
+            where,
+            f"As a codec: compression=reference compression.pretrained={checkpoint.pretrained}",
+        )
+    if origin.signature is not None and checkpoint.signature != origin.signature:
+        raise SourceError(
+            f"The checkpoint is of the experiment {checkpoint.signature}, not {origin.signature}.",
+            where,
+            f"To release it all the same: checkpoint=file checkpoint.path={where}",
+        )
+    # A run may leave the history out of the epochs' own files (checkpoint.keep_every_states).
+    if config.epoch is not None and checkpoint.epochs not in (0, config.epoch):
+        raise SourceError(
+            f"The checkpoint is of epoch {checkpoint.epochs}, not {config.epoch}.",
+            where,
+            f"Take it as it is, checkpoint.epoch=null, or the run: checkpoint=dora checkpoint.sig="
+            f"{PREFIX}{checkpoint.signature}",
+        )
+
+
+def _epoch(checkpoint: Checkpoint, state: State, config: CheckpointConfig) -> int | None:
+    """Give the epoch that the weights come from, as far as the file tells."""
+    if checkpoint.form == "exported":
+        return None
+    if state.name == "best":
+        return best_epoch(checkpoint.history)
+    return checkpoint.epochs or config.epoch
+
+
+def _warnings(
+    checkpoint: Checkpoint, state: State, epoch: int | None, config: CheckpointConfig
+) -> list[str]:
+    warnings = []
+    if config.epoch is not None and state.name == "best":
+        reached = f", reached at epoch {epoch}" if epoch else ""
+        warnings.append(f"the weights are the best up to epoch {config.epoch}{reached}")
+    averaged = checkpoint.root.get("ema")
+    untouched = isinstance(averaged, Mapping) and averaged.get("count") == 0
+    if untouched and state.name in ("best", "ema"):
+        # AudioCraft judges and keeps the average as best, however little it has moved.
+        warnings.append(
+            "the averaged weights were never updated, so these are those that training began "
+            "with: see optim.ema.updates; checkpoint.state=last takes the trained ones"
+        )
+    return warnings

@@ -1,0 +1,295 @@
+"""The same bytes as torch's own, verified on the way."""
+
+from __future__ import annotations
+
+import re
+import tracemalloc
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline import files
+from pipeline.errors import FormatError
+from stages.common.archive import Archive
+from stages.common.casting import FLOATS, TARGETS
+from stages.common.tensors import TensorRef
+from stages.common.writer import Weight, size_of, write_archive
+from tests.archives import elements, interned, saved, weights
+from tests.stages.common.test_archive import DTYPES
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return tmp_path / "a source's “file”.th"
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "state_dict.bin"
+
+
+def rewritten(source: Path, target: Path, dtype: str | None = None) -> bytes:
+    """Write what is in one archive into another, and give the bytes."""
+    with Archive.open(source) as archive:
+        root = weights(archive, archive.root, dtype)
+        assert size_of(root) == write_archive(target, root).size
+    return target.read_bytes()
+
+
+def unnumbered(raw: bytes) -> bytes:
+    """Blank the one record that is ours to choose: its 40 digits, and their CRC in two places."""
+    at = raw.index(b"archive/.data/serialization_id")
+    digits = re.compile(rb"\d{40}").search(raw, at)
+    assert digits is not None
+    crc = raw[digits.end() + 4 : digits.end() + 8]
+    start, last = digits.span()
+    return (raw[:start] + b"0" * 40 + raw[last:]).replace(crc, bytes(4))
+
+
+def assert_same_bytes(value: Any, source: Path, target: Path) -> None:
+    torchs = saved(source, interned(value)).read_bytes()
+
+    ours = rewritten(source, target)
+
+    assert unnumbered(ours) == unnumbered(torchs)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_bytes_are_those_of_torch_for_every_dtype(source, target, dtype: str) -> None:
+    raw = torch.arange(96, dtype=torch.uint8).view(getattr(torch, dtype))
+
+    assert_same_bytes({"a": raw.reshape(2, -1), "b": raw[:1].clone()}, source, target)
+
+
+TIED = torch.arange(12.0)
+STATES = {
+    "an empty dict": {},
+    "scalars": {"a": torch.tensor(1.5), "b": torch.tensor(True)},
+    "empty tensors": {"a": torch.empty(0), "b": torch.empty(0, 4), "c": torch.empty(4, 0)},
+    "many dimensions": {"a": torch.ones(1, 2, 3, 1, 2), "b": torch.ones(1, 1, 1, 1)},
+    "tied tensors": {"a": TIED, "b": TIED.detach(), "c": TIED.view(3, 4), "d": torch.ones(2)},
+    "tied, twelve storages in": {
+        **{f"w{index}": torch.ones(1) for index in range(12)},
+        "a": TIED,
+        "b": TIED.detach(),
+    },
+    "a whole export": {
+        "best_state": {"emb.0.weight": torch.ones(3, 4), "out.bias": torch.ones(2).half()},
+        "xp.cfg": "solver: musicgen\nname: ünïcode 🎵\n",
+        "version": "1.3.0",
+        "exported": True,
+    },
+    "texts again and again": {"a": "a", "cpu": "storage", "b": {"a": "cpu", "b": ""}, "": "b"},
+    "numbers": {f"{n}": n for n in (0, 255, 256, 65535, 65536, -1, 2**31 - 1, 2**31, -(2**31))}
+    | {"long": 2**70, "neg": -(2**39), "real": 0.1, "inf": float("inf"), "no": False, "none": None},
+    "one item": {"a": {"b": {"c": 1}}},
+    "large sizes": {"a": torch.ones(70_000, 2), "b": torch.ones(300)},
+    "several blocks": {"a": torch.randn(700_000), "b": torch.randn(3)},
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_the_bytes_are_those_of_torch(source: Path, target: Path, name: str) -> None:
+    assert_same_bytes(STATES[name], source, target)
+
+
+@pytest.mark.parametrize("count", [999, 1000, 1001, 2000])
+def test_the_bytes_are_those_of_torch_for_many_entries(source, target, count: int) -> None:
+    tensors = {f"layers.{index}": torch.tensor(index) for index in range(count)}
+
+    assert_same_bytes({"best_state": tensors, "exported": True}, source, target)
+
+
+TENSORS = st.builds(
+    lambda dtype, shape: torch.arange(torch.Size(shape).numel()).to(dtype).view(shape),
+    st.sampled_from([torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.bool]),
+    st.lists(st.integers(0, 4), max_size=4),
+)
+# A key of one digit may be one object with the key of a storage, by the version of Python.
+TEXTS = st.text(max_size=8).filter(lambda text: not text.isdecimal())
+ROOTS = st.recursive(
+    st.dictionaries(TEXTS, TENSORS | st.booleans() | TEXTS | st.integers() | st.none(), max_size=6),
+    lambda inner: st.dictionaries(TEXTS, inner | TENSORS, max_size=4),
+    max_leaves=4,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(ROOTS)
+def test_any_state_is_written_as_torch_does_and_read_back_by_torch(tmp_path_factory, root) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    assert_same_bytes(root, folder / "source", folder / "target")
+
+    for options in ({}, {"mmap": True}, {"weights_only": True}, {"weights_only": False}):
+        _assert_equal(torch.load(folder / "target", **options), root)
+
+
+def _assert_equal(back: Any, value: Any) -> None:
+    assert type(back) is type(value)
+    if isinstance(value, torch.Tensor):
+        assert (back.dtype, back.shape, back.stride()) == (value.dtype, value.shape, value.stride())
+        assert torch.equal(back, value)
+    elif isinstance(value, dict):
+        assert list(back) == list(value)
+        for key, item in value.items():
+            _assert_equal(back[key], item)
+    else:
+        assert back == value
+
+
+def test_the_file_is_a_sound_archive_with_nothing_unsafe(source: Path, target: Path) -> None:
+    saved(source, STATES["a whole export"])
+    rewritten(source, target)
+
+    assert zipfile.ZipFile(target).testzip() is None
+    assert torch.serialization.get_unsafe_globals_in_checkpoint(target) == []
+    with Archive.open(target) as archive:
+        assert all(record.offset % 64 == 0 for record in archive.records.values())
+
+
+@pytest.mark.parametrize("dtype", TARGETS)
+def test_weights_are_cast_as_torch_does_and_other_tensors_kept(source, target, dtype: str) -> None:
+    value = {
+        **{name: (torch.randn(5, 3) / 9).to(getattr(torch, name)) for name in FLOATS},
+        "many": torch.randn(400_000, dtype=torch.float64),
+        "step": torch.tensor(7),
+        "mask": torch.tensor([True, False]),
+        "tiny": torch.tensor([1e-7, 1e-40]),
+        "infinite": torch.tensor([float("inf"), -float("inf")]),
+    }
+    saved(source, value)
+
+    rewritten(source, target, dtype)
+
+    for name, tensor in torch.load(target).items():
+        kept = name in ("step", "mask")
+        expected = value[name] if kept else value[name].to(getattr(torch, dtype))
+        assert torch.equal(tensor, expected) and tensor.dtype == expected.dtype
+
+
+def test_a_cast_that_overflows_names_the_tensor_and_leaves_no_file(source, target) -> None:
+    saved(source, {"best_state": {"fine": torch.ones(2), "wide.weight": torch.tensor([1e5, 2e6])}})
+
+    with pytest.raises(FormatError, match=r"wide\.weight .* float16: 2 .*\n.*\n.*bfloat16"):
+        rewritten(source, target, "float16")
+    assert list(target.parent.iterdir()) == [source]
+
+
+def test_a_damaged_source_names_the_record_and_leaves_no_file(source, target) -> None:
+    saved(source, {"a": torch.zeros(3), "b": torch.zeros(600_000)})
+    with Archive.open(source) as archive:
+        at = archive.records["data/1"].offset
+    raw = bytearray(source.read_bytes())
+    raw[at + 2_000_000] = 1
+    source.write_bytes(raw)
+
+    for dtype in (None, "float16"):
+        with pytest.raises(FormatError, match="data/1"):
+            rewritten(source, target, dtype)
+    assert list(target.parent.iterdir()) == [source]
+
+
+def test_views_are_written_without_what_lies_around_them(source: Path, target: Path) -> None:
+    flat = torch.arange(100_000.0)
+    views = {
+        "slice": flat[10:40].view(5, 6),
+        "columns": flat.view(1000, 100)[:, 3:5],
+        "turned": flat[:600].view(20, 30).t(),
+        "repeated": flat[:2].expand(3, 2),
+    }
+    saved(source, views)
+
+    assert len(rewritten(source, target)) < 20_000
+    for name, tensor in torch.load(target).items():
+        assert torch.equal(tensor, views[name]) and tensor.is_contiguous()
+
+
+def test_tied_weights_stay_tied_and_are_written_once(source: Path, target: Path) -> None:
+    table = torch.randn(50, 20)
+    saved(source, {"a": table, "b": table.detach(), "c": table.t(), "d": table[1:], "e": table.t()})
+
+    rewritten(source, target, "float16")
+
+    back = torch.load(target)
+    places = {name: tensor.data_ptr() for name, tensor in back.items()}
+    assert places["a"] == places["b"] and places["c"] == places["e"]
+    assert len(set(places.values())) == 3
+    assert elements(back["c"]) == elements(table.half().t())
+
+
+def test_weights_of_two_archives_go_into_one_file(tmp_path: Path, target: Path) -> None:
+    first = saved(tmp_path / "1", {"w": torch.ones(3)})
+    second = saved(tmp_path / "2", {"w": torch.zeros(3)})
+    with Archive.open(first) as one, Archive.open(second) as other:
+        roots = [weights(archive, archive.root) for archive in (one, other)]
+        write_archive(target, {"lm": roots[0], "codec": roots[1]})
+
+    back = torch.load(target)
+    assert (back["lm"]["w"].sum(), back["codec"]["w"].sum()) == (3, 0)
+
+
+def test_the_digest_the_size_and_the_progress_are_those_of_the_file(source, target) -> None:
+    saved(source, {"a": torch.randn(600_000), "b": "text"})
+    told: list[int] = []
+    with Archive.open(source) as archive:
+        digest = write_archive(target, weights(archive, archive.root), told.append)
+
+    assert digest == files.file_digest(target)
+    assert sum(told) == digest.size == target.stat().st_size
+
+
+def test_an_interrupted_write_leaves_what_was_there(source: Path, target: Path) -> None:
+    saved(source, {"a": torch.randn(600_000)})
+    target.write_text("before")
+
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with Archive.open(source) as archive, pytest.raises(KeyboardInterrupt):
+        write_archive(target, weights(archive, archive.root), interrupt)
+    assert target.read_text() == "before"
+    assert sorted(path.name for path in target.parent.iterdir()) == [source.name, target.name]
+
+
+def test_the_bytes_do_not_depend_on_who_saved_the_source(tmp_path: Path) -> None:
+    state = {"weight": torch.ones(3), "bias": torch.zeros(2)}
+    sources = [
+        saved(tmp_path / "new", state),
+        saved(tmp_path / "parameters", {k: torch.nn.Parameter(v) for k, v in state.items()}),
+        saved(tmp_path / "protocol", state, pickle_protocol=4),
+        tmp_path / "named.th",
+    ]
+    torch.save(state, sources[-1])
+
+    assert len({rewritten(source, tmp_path / "target") for source in sources}) == 1
+
+
+def test_what_no_release_holds_is_refused(target: Path) -> None:
+    for value in ([1], {1, 2}, object(), TensorRef("0", "float32", 0, (), (), 1)):
+        with pytest.raises(TypeError, match="key"):
+            write_archive(target, {"key": value})
+    assert not target.exists()
+
+
+def test_nothing_is_cast_to_what_is_no_target(source: Path) -> None:
+    saved(source, {"a": torch.ones(1)})
+    with Archive.open(source) as archive, pytest.raises(ValueError, match="int8"):
+        Weight(archive, archive.root["a"], "int8")
+
+
+def test_memory_stays_small_whatever_the_size(source: Path, target: Path) -> None:
+    saved(source, {"a": torch.zeros(20_000_000)})
+
+    for dtype in (None, "float16", "bfloat16"):
+        tracemalloc.start()
+        try:
+            with Archive.open(source) as archive:
+                write_archive(target, weights(archive, archive.root, dtype))
+            assert tracemalloc.get_traced_memory()[1] < 32 << 20
+        finally:
+            tracemalloc.stop()
