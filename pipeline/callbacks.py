@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,8 @@ def demand_writable(folder: Path) -> None:
     except OSError as error:
         raise OutputError.from_os(error, str(folder)) or error from error
     finally:
-        probe.unlink(missing_ok=True)
+        with suppress(OSError):
+            probe.unlink()
 
 
 class Preflight(Callback):

@@ -91,8 +91,9 @@ class Terminal:
         """Show the checks, the warnings, and where the release is."""
         for outcome in outcomes:
             if outcome.record is not None:
-                self.checks(outcome.record.record.local.get("checks", ()), outcome.verdict)
-                for warning in outcome.record.record.warnings:
+                checks = outcome.record.record.local.get("checks", ())
+                self.checks(checks, outcome.verdict)
+                for warning in () if checks else outcome.record.record.warnings:
                     line = f"[yellow]warning[/] {outcome.name}: {escape(warning)}"
                     self._out.print(line, soft_wrap=True)
         packaged = [o for o in outcomes if o.name == "package" and o.record is not None]

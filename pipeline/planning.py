@@ -85,12 +85,17 @@ class Planner:
                 continue
             try:
                 found = stage.check(ctx)
-                self.problems += found
                 if not found:
                     steps.append(self._step(stage, ctx))
             except PipelineError as error:
-                self.problems.append(Problem.of(error))
+                found = [Problem.of(error)]
+            self.problems += [problem for problem in found if not self._known(problem)]
         return steps
+
+    def _known(self, problem: Problem) -> bool:
+        """Tell whether an earlier problem has the same cure at the same place: a full disk, say."""
+        cure = (problem.where, problem.hint)
+        return all(cure) and any((known.where, known.hint) == cure for known in self.problems)
 
     def context(self, stage: Stage, progress: Progress) -> Context:
         """Give what a stage may see."""

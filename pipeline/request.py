@@ -39,11 +39,12 @@ def demand_complete(cfg: DictConfig) -> None:
     Raises:
         ConfigError: with what to type.
     """
-    release = OmegaConf.select(cfg, "hydra.runtime.choices.release")
-    if release is not None and not isinstance(release, str) or str(release).startswith("["):
+    typed = OmegaConf.select(cfg, "hydra.overrides.task") or ()
+    merged = [override for override in typed if override.startswith("+release=[")]
+    if merged or len([o for o in typed if o.startswith("+release=")]) > 1:
         raise ConfigError(
             "Several releases were merged into one.",
-            f"release={release}",
+            " ".join(o for o in typed if o.startswith("+release=")),
             "Give one; to run several in turn: python -m pipeline -m +release=a,b",
         )
     lacking = missing(cfg)

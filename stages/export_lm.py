@@ -27,7 +27,7 @@ class ExportLM:
 
     name = "export_lm"
     version = 1
-    inputs = ("collect",)
+    inputs: Sequence[str] = ("collect",)
     always = False
 
     def __init__(self, config: ExportConfig) -> None:

@@ -14,6 +14,13 @@ from stages.common.archive import Archive
 from stages.common.tensors import TensorRef
 from stages.common.writer import Weight
 
+DTYPES = [
+    *("bool", "uint8", "int8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
+    *("float16", "bfloat16", "float32", "float64", "complex32", "complex64", "complex128"),
+    *("float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu"),
+]
+"""The dtypes that torch can fill; the others are quantised, or shells."""
+
 
 def saved(path: Path, value: Any, **options: Any) -> Path:
     """Save with torch to a file object, as a trainer does: the root is then ``archive``."""

@@ -95,11 +95,10 @@ def flip_a_bit(archive: Path, key: str = "data/") -> None:
 def test_a_flipped_bit_in_the_weights(place):
     for checkpoint in (place.dora / "xps" / LM).glob("checkpoint*.th"):
         state = torch.load(checkpoint, weights_only=False)
-        state["optimizer"] = {}
-        state["model"] = state["ema"] = state["best_state"]
+        state.update(optimizer={}, ema=None, model=state["best_state"]["model"])
         torch.save(state, checkpoint)
         flip_a_bit(checkpoint)
-    assert "damaged" in refused(place).lower() or "crc" in refused(place).lower()
+    assert "damaged" in refused(place)
 
 
 def test_a_codec_of_another_cardinality(place):

@@ -9,18 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Literal
 
 from pipeline.errors import ConfigError, SourceError
 from pipeline.layout import COMPRESSION
 from pipeline.schema import CompressionConfig
 from pipeline.stage import Context
-from stages.common import collected
+from stages.common import collected, sources
 from stages.common.codecs import KNOWN, REFERENCE_PREFIX, is_reference, near_names
+from stages.common.experiments import PREFIX as SIGNATURE_PREFIX
 from stages.common.experiments import find_experiment, parse_signature
 
 KINDS = ("auto", "reference", "trained", "bundle")
-SIGNATURE_PREFIX = "//sig/"
+_GROUP = "compression"
 
 
 @dataclass(frozen=True)
@@ -57,18 +58,19 @@ class Bundle:
     """An exported codec whose weights go into the release.
 
     Attributes:
-        source: what was asked for: a file, a folder, an address or a Hub id.
-        path: the file, where it is on this machine.
+        kind: ``file``, ``url`` or ``hub``.
+        source: the path, the address or the Hub id.
+        path: the file, where it is on this machine already.
     """
 
+    kind: Literal["file", "url", "hub"]
     source: str
     path: Path | None
 
     @property
-    def hub_id(self) -> str | None:
-        """The repository, when that is what the source is."""
-        remote = self.path is None and not urlsplit(self.source).scheme
-        return self.source if remote else None
+    def repo_id(self) -> str | None:
+        """The repository that the weights are from, when they are from one."""
+        return self.source if self.kind == "hub" else None
 
 
 Choice = Reference | Collected | Trained | Bundle
@@ -91,7 +93,7 @@ def choose(config: CompressionConfig, ctx: Context) -> Choice | None:
     if config.kind == "trained":
         return _trained(config, ctx)
     if config.kind == "bundle":
-        return _bundle(config.source or "")
+        return _bundle(config.source or "", ctx)
     return _followed(config, ctx)
 
 
@@ -113,7 +115,7 @@ def _followed(config: CompressionConfig, ctx: Context) -> Choice | None:
     if followed.startswith(REFERENCE_PREFIX):
         name = followed.removeprefix(REFERENCE_PREFIX)
         # AudioCraft takes what exists for a file, whatever its name.
-        return _exported(Path(name)) if name.startswith("/") else _named(name)
+        return _bundle(name, ctx) if name.startswith(("/", "~")) else _named(name)
     if followed.startswith("//"):
         raise SourceError(
             f"The codec that the checkpoint names is not something to follow: {followed}",
@@ -154,53 +156,37 @@ def _trained(config: CompressionConfig, ctx: Context) -> Trained:
 
 
 def _experiment(config: CompressionConfig, ctx: Context, sig: str) -> Trained:
-    signature = parse_signature(sig)
+    signature = parse_signature(sig, f"{_GROUP}.sig")
     folder = config.dora_dir or ctx.local("collect").get("dora_dir")
     if not folder:
         repository = ctx.facts("collect").get("repo_id") or "org/name"
         raise SourceError(
             f"The codec is the experiment {SIGNATURE_PREFIX}{signature}; where is it?",
             "No Dora folder is known: the language model does not come from one.",
-            "Give it: compression.dora_dir=/path/to/dora   or the exported codec: "
+            "Give it, compression.dora_dir=/path/to/dora, or the exported codec: "
             f"compression=bundle compression.source={repository}",
         )
-    experiment = find_experiment(Path(folder).expanduser(), signature)
-    return Trained(experiment.checkpoint(config.epoch), signature, config.epoch, config.state)
+    experiment = find_experiment(Path(folder).expanduser(), signature, _GROUP)
+    path = experiment.checkpoint(config.epoch, _GROUP)
+    return Trained(path, signature, config.epoch, config.state)
 
 
 def _checkpoint(path: Path, config: CompressionConfig) -> Trained:
     path = path.expanduser()
-    if not path.is_file():
-        raise SourceError(
-            "The codec's checkpoint is not there.",
-            str(path),
-            "Give another: compression=trained compression.path=/path/to/checkpoint.th",
-        )
-    return Trained(path, None, config.epoch, config.state)
-
-
-def _bundle(source: str) -> Bundle:
-    path = Path(source).expanduser()
-    if source and path.exists():
-        return _exported(path)
-    if source.startswith("https://") or (is_reference(source) and source not in KNOWN):
-        return Bundle(source, None)
-    if is_reference(source) and "/" in source:
-        return Bundle(source, None)
+    if path.is_file():
+        return Trained(path, None, config.epoch, config.state)
     raise SourceError(
-        f"There is no exported codec at {source!r}.",
-        "It is neither a file, nor a folder, nor an https:// URL, nor a Hub id (org/name).",
-        "Give one: compression.source=/path/to/compression_state_dict.bin",
+        "The codec's checkpoint is not there.",
+        str(path.absolute()),
+        sources.near_files(path) or "Give another: compression=trained compression.path=PATH",
     )
 
 
-def _exported(path: Path) -> Bundle:
-    """Take an exported codec's file, or a folder with one in it."""
-    file = path / COMPRESSION if path.is_dir() else path
-    if not file.is_file():
-        raise SourceError(
-            "The exported codec is not there.",
-            str(file),
-            "Give another: compression=bundle compression.source=/path/to/folder",
-        )
-    return Bundle(str(path), file)
+def _bundle(source: str, ctx: Context) -> Bundle:
+    there = bool(source) and Path(source).expanduser().exists()
+    if not there and "/" in source and is_reference(source):
+        # Not even the Hub's cache is asked before it must be: its client is slow to import.
+        return Bundle("hub", source, None)
+    downloads = sources.downloads_in(ctx.run.outputs)
+    place = sources.find(source, file_name=COMPRESSION, folder=downloads)
+    return Bundle(place.kind, place.name, place.path)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
 from typing import IO
@@ -71,10 +72,14 @@ def fetch(
     """
     demand_https(url)
     place = place_of(url, folder, sha256)
-    if place.is_file():
-        return place
-    place.parent.mkdir(parents=True, exist_ok=True)
-    part = place.with_name(f".{place.name}.{os.getpid()}.part")
+    with _alone(place):
+        if not place.is_file():
+            _bring(url, place, sha256, advance)
+    return place
+
+
+def _bring(url: str, place: Path, sha256: str | None, advance: Callable[[int], None]) -> None:
+    part = place.with_name(f".{place.name}.part")
     try:
         found = _download(url, part, advance)
         if sha256 is not None and found != sha256.lower():
@@ -86,7 +91,18 @@ def fetch(
         files.replace_file(part, place)
     finally:
         part.unlink(missing_ok=True)
-    return place
+
+
+@contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """Download a file once, however many jobs of a sweep want it: the others wait."""
+    from filelock import FileLock
+
+    locks = place.parent.parent / ".locks"
+    for folder in (place.parent, locks):
+        folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(locks / f"{place.parent.name}.lock"):
+        yield
 
 
 class _OnlyHttps(HTTPRedirectHandler):

@@ -7,13 +7,13 @@ torch itself, under an unpickler that builds only what is named here.
 from __future__ import annotations
 
 import os
-import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
 from pipeline import files
 from pipeline.errors import FormatError
-from stages.common.archive import is_tar
+from stages.common.archive import is_legacy, is_tar
 
 
 def convert(path: Path, target: Path) -> None:
@@ -25,14 +25,17 @@ def convert(path: Path, target: Path) -> None:
     Raises:
         FormatError: when it is a tar archive, is damaged, or names what a checkpoint does not.
     """
-    import torch
-
     if is_tar(path):
         raise FormatError("The file is a tar archive, torch's oldest form.", str(path), _BY_HAND)
+    if not is_legacy(path):
+        raise FormatError("The file is no checkpoint: torch did not write it.", str(path))
+    import torch
+
     try:
-        with torch.serialization.safe_globals(_allowed()):
+        with torch.serialization.safe_globals(_allowed()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             package = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, TypeError, EOFError) as error:
+    except Exception as error:  # torch raises whatever a broken file leads it into
         raise FormatError(_said(error), str(path), _BY_HAND) from error
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:

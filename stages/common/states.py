@@ -70,13 +70,19 @@ def states_in(root: Mapping[str, Any], form: Form, sharded: bool) -> dict[str, S
     if form == "exported":
         return {"best": _state("best", "best_state", root["best_state"])}
     best_key = "fsdp_best_state" if sharded else "best_state"
-    averaged = root.get("ema") or {}
     places = {
-        "best": (best_key, (root.get(best_key) or {}).get("model")),
-        "ema": ("ema", mapping_in(averaged).get("state", {}).get("model")),
-        "last": ("model", root.get("model")),
+        "best": (best_key, _inside(root, best_key, "model")),
+        "ema": ("ema", _inside(root, "ema", "state", "model")),
+        "last": ("model", _inside(root, "model")),
     }
     return {name: _state(name, key, held) for name, (key, held) in places.items() if held}
+
+
+def _inside(value: Any, *keys: str) -> Any:
+    """Follow keys as far as there is something."""
+    for key in keys:
+        value = mapping_in(value).get(key) if value else None
+    return value
 
 
 def _state(name: str, key: str, held: Any) -> State:
@@ -94,7 +100,7 @@ def mapping_in(value: Any) -> Mapping[str, Any]:
         FormatError: when it is not.
     """
     if not isinstance(value, Mapping):
-        raise FormatError(f"The file is no checkpoint: a {type(value).__name__} where a dict is.")
+        raise FormatError(f"The file is no checkpoint: a {type(value).__name__} where a dict should be.")
     return value
 
 

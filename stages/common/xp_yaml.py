@@ -14,6 +14,9 @@ from pipeline.errors import FormatError
 MAX_LENGTH = 1 << 20
 """Characters of YAML; a real config takes six thousand."""
 
+MAX_DEPTH = 50
+"""Collections in collections; a real config has about five."""
+
 
 def config_in(value: Any) -> DictConfig:
     """Give an ``xp.cfg``, its interpolations unresolved.
@@ -39,6 +42,9 @@ def _demand_harmless(text: str) -> None:
     """Refuse a few lines of YAML that stand for gigabytes: aliases of aliases of aliases."""
     if len(text) > MAX_LENGTH:
         raise FormatError(f"Its xp.cfg is too long: {len(text)} characters.")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=loader)):
-        raise FormatError("Its xp.cfg repeats itself by YAML aliases, which no run writes.")
+    loader, depth = getattr(yaml, "CSafeLoader", yaml.SafeLoader), 0
+    for event in yaml.parse(text, Loader=loader):
+        opens = isinstance(event, yaml.CollectionStartEvent)
+        depth += opens - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH or isinstance(event, yaml.AliasEvent):
+            raise FormatError("Its xp.cfg is nested or repeats itself as no run writes it.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.common.experiments import Experiment
 from stages.train.lock import Holder
 
 
@@ -26,14 +27,24 @@ class Training:
     epochs: int | None
 
     @property
+    def experiment(self) -> Experiment:
+        """What Dora keeps of it."""
+        return Experiment(self.dora_dir, self.signature)
+
+    @property
     def folder(self) -> Path:
         """Where Dora keeps it."""
-        return self.dora_dir / "xps" / self.signature
+        return self.experiment.folder
 
     @property
     def checkpoint(self) -> Path:
         """Its last checkpoint."""
-        return self.folder / "checkpoint.th"
+        return self.experiment.last_checkpoint
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """Its metrics, one entry per finished epoch."""
+        return self.experiment.history
 
     @property
     def lock(self) -> Path:
@@ -44,15 +55,6 @@ class Training:
     def log(self) -> Path:
         """What its training processes printed, one after the other."""
         return self.dora_dir / f"{self.signature}.log"
-
-    @property
-    def history(self) -> list[dict[str, Any]]:
-        """Its metrics, one entry per finished epoch; empty when there are none to read."""
-        try:
-            entries = json.loads((self.folder / "history.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return []
-        return entries if isinstance(entries, list) else []
 
     @property
     def complete(self) -> bool:

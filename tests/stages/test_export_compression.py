@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.errors import OutputError, PipelineError, SourceError
+from pipeline.errors import OutputError, SourceError
 from pipeline.files import file_digest
 from pipeline.layout import COMPRESSION
 from pipeline.stage import Plan
@@ -20,6 +20,8 @@ from tests.experiments import (
     write_reference,
 )
 from tests.exports import Bench, collected, compression, config_of, export, load, same, source
+from tests.hub_cache import write_cached
+from tests.servers import https_server
 
 small_disk = exports.small_disk
 LM, CODEC = "1a2b3c4d", "98dabcc6"
@@ -253,16 +255,18 @@ class TestTrained:
             bench.do(stage())
 
 
+@pytest.fixture(scope="module")
+def shelf(dora, tmp_path_factory):
+    """Give a folder with the codec as AudioCraft exports it, in each form."""
+    folder = tmp_path_factory.mktemp("shelf")
+    checkpoint = dora / "xps" / CODEC / "checkpoint.th"
+    for form in ("new", "old", "legacy"):
+        write_exported(folder / form / COMPRESSION, checkpoint, form)
+    return folder
+
+
 class TestBundle:
     """The weights of an exported codec."""
-
-    @pytest.fixture(scope="class")
-    def shelf(self, dora, tmp_path_factory):
-        folder = tmp_path_factory.mktemp("shelf")
-        checkpoint = dora / "xps" / CODEC / "checkpoint.th"
-        for form in ("new", "old", "legacy"):
-            write_exported(folder / form / COMPRESSION, checkpoint, form)
-        return folder
 
     @pytest.mark.parametrize("form", ["new", "old", "legacy"])
     def test_whatever_its_form_the_bytes_are_those_of_the_run(self, tmp_path, dora, shelf, form):
@@ -312,18 +316,42 @@ class TestBundle:
 
     @pytest.mark.parametrize("what", ["http://example.com/x.bin", "no such thing", ""])
     def test_what_is_no_source(self, tmp_path, dora, what):
-        assert repr(what) in problem(bench_of(tmp_path, dora), stage("bundle", source=what))
+        found = problem(bench_of(tmp_path, dora), stage("bundle", source=what))
+        assert what in found
+        assert "https://" in found
 
     def test_what_is_on_the_network_waits_until_it_is_needed(self, tmp_path, dora):
         bench = bench_of(tmp_path, dora)
+        keys = []
         for what in ("https://localhost:1/compression_state_dict.bin", "org/no-such-repository"):
             asked = stage("bundle", source=what)
             assert bench.check(asked) == []
             assert what in bench.plan(asked).summary
-            assert asked.key(bench.context(asked))["source"] == what
-            with pytest.raises(PipelineError):
-                bench.do(asked)
-            bench.run.export_compression.root.rmdir()
+            keys.append(asked.key(bench.context(asked)))
+        assert keys[0] != keys[1]
+        with pytest.raises(SourceError):
+            bench.do(stage("bundle", source="https://localhost:1/compression_state_dict.bin"))
+
+    def test_behind_an_address(self, tmp_path, dora, shelf, monkeypatch):
+        bench = bench_of(tmp_path, dora)
+        with https_server(shelf / "new", tmp_path) as served:
+            monkeypatch.setenv("SSL_CERT_FILE", str(served.ca))
+            asked = stage("bundle", source=f"{served.url}/{COMPRESSION}?token=hush")
+            first = asked.key(bench.context(asked))
+            record = bench.do(asked)
+        assert record.facts["codec"] == SPEC
+        assert record.facts["pretrained"] is None
+        assert first == asked.key(bench.context(asked)), "a finished download is no change"
+        assert "hush" not in str(first) + bench.plan(asked).summary
+
+    def test_in_a_repository_of_the_hubs_cache(self, tmp_path, dora, shelf, monkeypatch):
+        write_cached(tmp_path / "cache", "org/codec", shelf / "new" / COMPRESSION)
+        monkeypatch.setenv("AUDIOCRAFT_CACHE_DIR", str(tmp_path / "cache"))
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        bench = bench_of(tmp_path, dora)
+        record = bench.do(stage("bundle", source="org/codec"))
+        assert (record.facts["form"], record.facts["pretrained"]) == ("weights", "org/codec")
+        assert load(bench.run.export_compression.compression)["exported"] is True
 
 
 class TestCodecAlone:

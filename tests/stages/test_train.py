@@ -200,7 +200,9 @@ def test_bytes_depend_neither_on_the_place_nor_on_a_kill(tmp_path, ugly):
     undisturbed = start(whole.root, "stages.miniature", overrides, settings, umask=0o077)
     first = InBackground(lambda: killed.train(*overrides, package="stages.miniature"))
     eventually(lambda: epochs_in(killed.dora) or not first.is_alive())
-    os.kill(holder(killed.dora), signal.SIGKILL)
+    training = holder(killed.dora)
+    assert training != os.getpid()
+    os.kill(training, signal.SIGKILL)
     first.join()
     assert "SIGKILL" in str(first.error)
     assert epochs_in(killed.dora) < 3

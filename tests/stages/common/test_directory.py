@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.errors import FormatError
 from stages.common.archive import Archive
+from stages.common.packing import Packer
 
 NAMES = ["archive/data.pkl", "archive/data/0", "archive/data/1"]
 
@@ -189,3 +190,24 @@ def test_a_zip64_end_that_contradicts_is_refused(path: Path, index: int) -> None
         numbers[index] += 1
 
     refused(path, zip64(written(path, NAMES), edit), "damaged")
+
+
+def test_an_archive_of_more_than_4_gb_is_read(path: Path) -> None:
+    huge = (1 << 32) + 20
+    with path.open("wb") as file:
+        packer = Packer(lambda content: void(file.write(content)))
+        for name, size in (("data.pkl", 2), ("data/0", huge), ("data/1", 3)):
+            packer.begin(name, size)
+            packer.skip(size)
+            file.seek(size, 1)  # A hole: the disk stores nothing.
+            packer.end(7)
+        packer.close()
+
+    with Archive.open(path) as archive, zipfile.ZipFile(path) as pythons:
+        assert [record.size for record in archive.records.values()] == [2, huge, 3]
+        assert archive.records["data/1"].offset > huge
+        assert [entry.file_size for entry in pythons.infolist()] == [2, huge, 3]
+
+
+def void(_: object) -> None:
+    """Take what a function gives where nothing is wanted."""

@@ -19,8 +19,7 @@ from stages.common.archive import Archive
 from stages.common.casting import FLOATS, TARGETS
 from stages.common.tensors import TensorRef
 from stages.common.writer import Weight, size_of, write_archive
-from tests.archives import elements, interned, saved, weights
-from tests.stages.common.test_archive import DTYPES
+from tests.archives import DTYPES, elements, interned, saved, weights
 
 
 @pytest.fixture
@@ -59,6 +58,7 @@ def assert_same_bytes(value: Any, source: Path, target: Path) -> None:
     assert unnumbered(ours) == unnumbered(torchs)
 
 
+@pytest.mark.filterwarnings("ignore:ComplexHalf")
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_bytes_are_those_of_torch_for_every_dtype(source, target, dtype: str) -> None:
     raw = torch.arange(96, dtype=torch.uint8).view(getattr(torch, dtype))

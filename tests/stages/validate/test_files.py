@@ -136,6 +136,11 @@ def test_something_among_the_weights_that_is_no_tensor_fails(candidate: Candidat
     assert candidate.verdicts()["lm.fields"] == "fail"
 
 
+def test_a_weight_without_a_name_fails(candidate: Candidate):
+    candidate.spoil(lambda package: package["best_state"].update({7: torch.zeros(3)}))
+    assert candidate.verdicts()["lm.loads"] == "fail"
+
+
 def test_more_than_a_release_needs_is_worth_a_warning(candidate: Candidate):
     candidate.spoil(lambda package: package.update(optimizer={"lr": 0.1}))
     row = candidate.report()["lm.fields"]
