@@ -1,5 +1,6 @@
 # make release   train the embedded miniature and release it (RELEASE=name ARGS="key=value ..." for others)
 # make test      run the test suite
+# make faults    kill a run at every rename and every opened file, and complete it
 # make check     what CI runs: ruff, mypy, the tests
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3))
 VENV := .venv
@@ -10,7 +11,7 @@ ARGS ?=
 WORKERS ?= 2
 
 .DELETE_ON_ERROR:
-.PHONY: help release test check lint clean
+.PHONY: help release test faults check lint clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -37,6 +38,9 @@ release: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term --cov-fail-under=90 $(ARGS)
+
+faults: $(VENV)/.installed-dev
+	@KILL_STEP=1 $(BIN)/python -m pytest -n $(WORKERS) tests/test_interruption.py $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .

@@ -46,6 +46,11 @@ class TrainFolder:
         """Signature and folder of the experiment."""
         return self.root / "xp.json"
 
+    @property
+    def checkpoint(self) -> Path:
+        """A symlink to the experiment's last checkpoint; dangling when that was removed."""
+        return self.root / "checkpoint.th"
+
 
 @dataclass(frozen=True)
 class CollectFolder:

@@ -59,14 +59,15 @@ class _Lines:
 
     def advance(self, step: int) -> None:
         self._done += step
-        self._show()
+        if self._unit == "bytes":
+            self._show()
 
     def say(self, text: str) -> None:
         self._text = text
-        self._show()
+        self._show(due=self._unit != "bytes")
 
-    def _show(self) -> None:
-        if time.monotonic() - self._last < PACE:
+    def _show(self, due: bool = False) -> None:
+        if not due and time.monotonic() - self._last < PACE:
             return
         self._last = time.monotonic()
         share = f" ({100 * self._done // self._total} %)" if self._total else ""

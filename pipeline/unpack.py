@@ -36,7 +36,9 @@ def unpack(source: Path, folder: Path | None = None) -> dict[Path, FileDigest]:
     path = source / ALL_IN_ONE if source.is_dir() else source
     if not path.is_file():
         raise SourceError(
-            "There is no such file.", str(path), f"Give the file: pipeline.unpack {ALL_IN_ONE}"
+            "There is no such file.",
+            str(path),
+            f"Give the file: python -m pipeline.unpack {ALL_IN_ONE}",
         )
     target = ExportFolder(path.parent if folder is None else folder)
     for file in (target.state_dict, target.compression):

@@ -94,8 +94,8 @@ class Program:
                         ended = _ended(child)
                         if epochs := len(training.history) - seen:
                             seen += epochs
-                            task.say(training.metric)
                             task.advance(epochs)
+                            task.say(training.metric)
                         if ended:
                             break
             except BaseException:

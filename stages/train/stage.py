@@ -78,9 +78,9 @@ class Train:
 
     def _record(self, ctx: Context, package: str, training: Training) -> Record:
         place = training.folder.relative_to(ctx.run.outputs.root).as_posix()
-        xp = TrainFolder(ctx.folder).xp
-        files.write_text(xp, pretty({"signature": training.signature, "folder": place}))
-        xp.with_name("checkpoint.th").symlink_to(training.checkpoint)
+        left = TrainFolder(ctx.folder)
+        files.write_text(left.xp, pretty({"signature": training.signature, "folder": place}))
+        left.checkpoint.symlink_to(training.checkpoint)
         return Record(
             facts={"signature": training.signature, "package": package},
             local={"folder": str(training.folder), "dora_dir": str(training.dora_dir)},
