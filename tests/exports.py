@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
-from stages.collect import Collect
 
 from pipeline.layout import Outputs, Run
 from pipeline.schema import CheckpointConfig, CompressionConfig, ExportConfig
 from pipeline.stage import Context, Plan, Problem, Record, Stage
+from stages.collect import Collect
 
 NOTHING: dict[str, Any] = {
     "sig": None,

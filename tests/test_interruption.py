@@ -20,7 +20,6 @@ from tests.command import (
     tree,
 )
 
-
 STEP = int(os.environ.get("KILL_STEP", "4"))
 """Of the 75 moments, every fourth; `make faults` takes them all."""
 

@@ -100,7 +100,7 @@ def mapping_in(value: Any) -> Mapping[str, Any]:
         FormatError: when it is not.
     """
     if not isinstance(value, Mapping):
-        raise FormatError(f"The file is no checkpoint: a {type(value).__name__} where a dict should be.")
+        raise FormatError(f"The file is no checkpoint: a {type(value).__name__} where a dict is.")
     return value
 
 
