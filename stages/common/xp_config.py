@@ -55,10 +55,8 @@ def to_yaml(config: DictConfig) -> str:
 def clean(config: DictConfig) -> Cleaned:
     """Remove and blank what is private, and leave no interpolation that points at nothing."""
     plain = _plain(config)
-    removed = tuple(
-        key for key in plain if any(fnmatchcase(str(key), pattern) for pattern in REMOVED)
-    )
-    cleaner = _Cleaner(plain, removed)
+    removed = tuple(key for key in plain if _goes(str(key)))
+    cleaner = _Cleaner(plain)
     kept = {k: cleaner.walk(v, (str(k),)) for k, v in plain.items() if k not in removed}
     return Cleaned(OmegaConf.create(kept), removed, tuple(cleaner.blanked))
 
@@ -88,6 +86,11 @@ def apply_overrides(config: DictConfig, overrides: Mapping[str, Any]) -> DictCon
     return OmegaConf.create(plain)
 
 
+def _goes(node: str) -> bool:
+    """Tell whether a top-level node is one that a release does without."""
+    return any(fnmatchcase(node, pattern) for pattern in REMOVED)
+
+
 def _plain(config: DictConfig) -> dict[Any, Any]:
     plain = OmegaConf.to_container(config, resolve=False)
     return plain if isinstance(plain, dict) else {}
@@ -113,7 +116,7 @@ def _unknown(key: str, candidates: list[str], parent: str) -> ConfigError:
     near = get_close_matches(key, candidates, 2, 0.7)
     if near:
         hint = f"Did you mean {' or '.join(near)}?"
-    elif any(fnmatchcase(key.partition(".")[0], pattern) for pattern in REMOVED):
+    elif _goes(key.partition(".")[0]):
         hint = "Nodes about the machine are left out: export.sanitize=false keeps them."
     else:
         hint = (
@@ -134,10 +137,10 @@ def _keys(node: Any, prefix: str = "") -> list[str]:
 class _Cleaner:
     """Walks a config once, by its parts' names."""
 
-    def __init__(self, plain: dict[Any, Any], removed: tuple[str, ...]) -> None:
-        self.plain, self.removed = plain, removed
+    def __init__(self, plain: dict[Any, Any]) -> None:
+        self.plain = plain
         self.blanked: list[str] = []
-        names = "|".join(map(re.escape, removed)) or "(?!)"
+        names = "|".join(pattern.replace("*", r"[\w-]*") for pattern in REMOVED)
         # Inside the braces of an interpolation, which may hold one more.
         within = r"\$\{(?:[^{}]|\$\{[^{}]*\})*?"
         self.mention = re.compile(rf"{within}(?<!\w)(?<!\w\.)(?:{names})(?![\w-])")
@@ -189,8 +192,8 @@ class _Cleaner:
         return fine, value if fine else None
 
     def leaves(self, target: tuple[str, ...]) -> bool:
-        """Tell whether the node at ``target`` is among the removed ones."""
-        return bool(target) and target[0] in self.removed
+        """Tell whether the node at ``target`` goes, or is gone already."""
+        return bool(target) and _goes(target[0])
 
     @staticmethod
     def target(match: re.Match[str], at: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import math
 
 from stages.common.codecs import Codec
 from stages.validate.checks import Outcome, failed, passed, skipped
-from stages.validate.settings import Settings
+from stages.validate.settings import Settings, Unfit
 
 REMEDY = "choose the codec that it was trained on: compression=auto, or compression.pretrained=NAME"
 
@@ -68,14 +68,22 @@ def channels(settings: Settings, codec: Codec) -> Outcome:
     return passed(f"{wanted} channel{'s' if wanted > 1 else ''}")
 
 
-def frame_rate(settings: Settings, codec: Codec) -> Outcome:
-    """Compare the frame rates, in Hz; only MAGNeT's config says the LM's."""
+def frame_rate(settings: Settings, codec: Codec, trained: float | None) -> Outcome:
+    """Compare the frame rates, in Hz.
+
+    MAGNeT's config says the LM's; else it is that of the codec in training, where that is known.
+    """
+    doubled = _interleaved(settings) and _per_timestep(settings)
+    given = codec.frame_rate * (2 if doubled else 1)
     wanted = settings.get("transformer_lm.compression_model_framerate")
+    if wanted is None and trained is not None:
+        wanted = trained * (2 if doubled else 1)
     if wanted is None:
         return skipped("xp.cfg does not say the LM's frame rate")
-    given = codec.frame_rate * (2 if _interleaved(settings) and _per_timestep(settings) else 1)
-    if not isinstance(wanted, int | float) or not math.isclose(wanted, given, rel_tol=0.01):
-        return failed(f"The LM is for {wanted} Hz frames, {codec.name} gives {given:g}.", REMEDY)
+    if not isinstance(wanted, int | float):
+        raise Unfit(f"transformer_lm.compression_model_framerate is {wanted!r}, not a number")
+    if not math.isclose(wanted, given, rel_tol=0.01):
+        return failed(f"The LM is for {wanted:g} Hz frames, {codec.name} gives {given:g}.", REMEDY)
     return passed(f"{given:g} Hz frames")
 
 

@@ -94,7 +94,13 @@ class Report:
         return [asdict(check) for check in self.checks]
 
 
-def listed(names: Sequence[str], limit: int = 3) -> str:
-    """Name the first few: ``a, b, c and 5 more``."""
-    more = len(names) - limit
-    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
+def listed(items: Sequence[str], limit: int = 3) -> str:
+    """Give the first few: ``a, b, c and 5 more``."""
+    more = len(items) - limit
+    return ", ".join(items[:limit]) + (f" and {more} more" if more > 0 else "")
+
+
+def phrased(phrases: Sequence[str]) -> str:
+    """Give the first few of what may have commas of its own: ``a is b, not c; and 5 more``."""
+    more = len(phrases) - 3
+    return "; ".join([*phrases[:3], *([f"and {more} more"] if more > 0 else [])])

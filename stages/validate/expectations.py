@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from stages.validate.checks import Outcome, listed, passed, skipped, warned
+from stages.validate.checks import Outcome, passed, phrased, skipped, warned
 
 REMEDY = "choose another checkpoint, or correct expect in the release file"
 MINIATURE = "a miniature's size is not held against the release"
@@ -39,7 +39,7 @@ def config(claimed: Mapping[str, Any], found: DictConfig, miniature: bool) -> Ou
         elif actual != _plain(value):
             different.append(f"{key} should be {_plain(value)}, is {actual}")
     if different:
-        return warned(f"The release claims otherwise: {listed(different)}.", REMEDY)
+        return warned(f"The release claims otherwise: {phrased(different)}.", REMEDY)
     return passed(f"{len(claimed)} values of xp.cfg as claimed")
 
 

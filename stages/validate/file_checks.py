@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.layout import STAGE_JSON
 from stages.common.checkpoint import State
-from stages.validate.checks import Outcome, failed, listed, passed, skipped, warned
+from stages.validate.checks import Outcome, failed, listed, passed, phrased, skipped, warned
 from stages.validate.opened import OpenedFile, Unavailable
 from stages.validate.scan import Scan
 
@@ -24,7 +24,7 @@ def layout(expected: dict[str, Path]) -> Outcome:
             wrong.append(f"{stage} left no {path.name}")
         wrong += [f"{stage} left {name}" for name in sorted(there - {path.name, STAGE_JSON})]
     if wrong:
-        return failed(f"{listed(wrong)}.", f"force={next(iter(expected))} writes it anew")
+        return failed(f"{phrased(wrong)}.", f"force={next(iter(expected))} writes it anew")
     return passed(", ".join(path.name for path in expected.values()))
 
 

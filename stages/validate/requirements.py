@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from omegaconf import DictConfig, OmegaConf
 
 from stages.validate import conditioners
-from stages.validate.checks import Outcome, failed, listed, passed, skipped, warned
+from stages.validate.checks import Outcome, failed, listed, passed, phrased, skipped, warned
 from stages.validate.settings import CODEC_NODES, LM_NODES, Settings, Unfit
 
 Rule = Callable[[Settings, str], object]
@@ -126,7 +126,7 @@ def requirements(config: DictConfig, settings: Settings) -> Outcome:
     if not complaints and lm:
         complaints += _language_model(settings)
     if complaints:
-        return failed(f"xp.cfg: {listed(complaints)}.", _cure(complaints[0]))
+        return failed(f"xp.cfg: {phrased(complaints)}.", _cure(complaints[0]))
     if _ENVIRONMENT.search(str(_raw(config))):
         return warned(
             "xp.cfg asks the reader's environment for values (oc.env).",

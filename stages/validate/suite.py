@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
 from pipeline.errors import FormatError
 from pipeline.schema import ExpectConfig
 from pipeline.stage import Context, Facts, Progress
@@ -20,6 +23,7 @@ from stages.validate.scan import Scan, scan
 from stages.validate.settings import CODEC_NODES, LM_NODES, Settings, Unfit
 
 Row = tuple[str, Callable[[], Outcome]]
+Comparison = Callable[[Settings, codecs.Codec], Outcome]
 
 
 class Model:
@@ -132,13 +136,30 @@ class Suite:
         return self.compression.get("state_digest"), "keep"
 
     def _agreement(self, lm: Model) -> Iterator[Row]:
-        for name in ("codebooks", "cardinality", "sample_rate", "channels", "frame_rate"):
-            compare = getattr(agreement, name)
+        comparisons = {
+            "codebooks": agreement.codebooks,
+            "cardinality": agreement.cardinality,
+            "sample_rate": agreement.sample_rate,
+            "channels": agreement.channels,
+            "frame_rate": partial(agreement.frame_rate, trained=self._trained(lm)),
+        }
+        for name, compare in comparisons.items():
             yield f"agreement.{name}", partial(self._compare, compare, lm)
         yield "agreement.delays", lambda: agreement.delays(lm.settings)
 
-    def _compare(self, compare: Callable[[Settings, codecs.Codec], Outcome], lm: Model) -> Outcome:
+    def _compare(self, compare: Comparison, lm: Model) -> Outcome:
         return compare(lm.settings, self._codec())
+
+    def _trained(self, lm: Model) -> float | None:
+        """Give the frame rate, in Hz, of the codec that the LM was trained on, where it is known."""
+        try:
+            named = str(OmegaConf.select(lm.file.config, "compression_model_checkpoint"))
+            if named == f"//sig/{self.compression.get('signature')}":
+                return self._codec().frame_rate
+        except (Unavailable, Unfit, OmegaConfBaseException):
+            return None
+        known = codecs.KNOWN.get(named.removeprefix(codecs.REFERENCE_PREFIX))
+        return known.frame_rate if known else None
 
     def _codec(self) -> codecs.Codec:
         """Give the codec's figures: from the table for a known name, else from its own config."""

@@ -137,11 +137,12 @@ def test_headers_that_lie_are_refused(path, mark, at, form, value, match) -> Non
     refused(path, changed(written(path, NAMES), mark, 1, at, form, value), match)
 
 
+@pytest.mark.parametrize("index", [1, 2])
 @pytest.mark.parametrize("size", [101, 1 << 20, 0xFFFFFFFE])
-def test_records_that_reach_over_others_are_refused(path: Path, size: int) -> None:
-    raw = changed(written(path, NAMES), ENTRY, 1, 20, "<I", size)
+def test_records_that_reach_over_others_are_refused(path: Path, size: int, index: int) -> None:
+    raw = changed(written(path, NAMES), ENTRY, index, 20, "<I", size)
 
-    refused(path, changed(raw, ENTRY, 1, 24, "<I", size), "another one")
+    refused(path, changed(raw, ENTRY, index, 24, "<I", size), "another one")
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,19 @@ import pytest
 from stages.common.codecs import KNOWN, Codec
 from stages.validate import agreement
 from stages.validate.checks import FAIL, PASS, SKIPPED, Outcome
-from stages.validate.settings import LM_NODES, Settings
+from stages.validate.settings import LM_NODES, Settings, Unfit
 from tests.xp_configs import LM, compose
 
 CODEC = KNOWN["facebook/encodec_32khz"]
 STEREO = {"interleave_stereo_codebooks.use": True, "channels": 2}
 
 
-def judged(name: str, values: dict[str, Any], codec: Codec = CODEC) -> Outcome:
+def judged(
+    name: str, values: dict[str, Any], codec: Codec = CODEC, trained: float | None = None
+) -> Outcome:
     settings = Settings.of(compose(LM, {"transformer_lm.card": 2048, **values}), LM_NODES)
-    outcome: Outcome = getattr(agreement, name)(settings, codec)
+    more = {"trained": trained} if name == "frame_rate" else {}
+    outcome: Outcome = getattr(agreement, name)(settings, codec, **more)
     return outcome
 
 
@@ -72,8 +75,15 @@ def test_stereo_by_interleaving_wants_a_mono_codec():
     assert outcome.verdict == FAIL
 
 
-def test_a_musicgen_config_does_not_tell_the_frame_rate():
+def test_a_musicgen_config_tells_the_frame_rate_only_by_the_codec_in_training():
     assert judged("frame_rate", {}).verdict == SKIPPED
+    assert judged("frame_rate", {}, trained=50.0).verdict == PASS
+    assert judged("frame_rate", {}, trained=75.0).verdict == FAIL
+
+
+def test_a_frame_rate_that_is_no_number_is_unfit():
+    with pytest.raises(Unfit, match="not a number"):
+        judged("frame_rate", {"transformer_lm.compression_model_framerate": "fast"})
 
 
 def delays(values: dict[str, Any]) -> Outcome:

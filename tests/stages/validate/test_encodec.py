@@ -70,6 +70,13 @@ def test_outer_blocks_may_go_without_norm():
     assert "encoder.model.0.conv.conv.weight" in shapes
     assert "decoder.model.15.conv.conv.weight" in shapes
     assert "encoder.model.3.conv.conv.weight_g" in shapes
+    two = model(seanet__disable_norm_outer_blocks=2).shapes
+    for inner, outer in (
+        ("encoder.model.6.conv.conv", "encoder.model.3.conv.conv"),
+        ("decoder.model.9.convtr.convtr", "decoder.model.12.convtr.convtr"),
+    ):
+        assert f"{inner}.weight_g" in two
+        assert f"{outer}.weight" in two
     every = model(seanet__disable_norm_outer_blocks=6).shapes
     assert not any("weight_g" in name for name in every)
 

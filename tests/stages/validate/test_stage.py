@@ -4,10 +4,23 @@ import json
 import re
 from pathlib import Path
 
-from pipeline.schema import ExpectConfig, ValidateConfig
-from pipeline.stage import Context
+import pytest
+
+from pipeline.layout import Outputs, Run
+from pipeline.schema import (
+    CheckpointConfig,
+    CompressionConfig,
+    ExpectConfig,
+    ExportConfig,
+    ValidateConfig,
+)
+from pipeline.stage import Context, Record
+from stages.collect import Collect
+from stages.export_compression import ExportCompression
+from stages.export_lm import ExportLM
 from stages.validate import Validate
 from tests.candidates import Candidate
+from tests.experiments import write_encodec_experiment, write_lm_experiment
 
 
 def stage(kind: str = "quick", strict: bool = False, **expect: object) -> Validate:
@@ -25,7 +38,59 @@ def short(candidate: Candidate) -> None:
 
 def test_a_genuine_pair_passes_every_check_that_applies(candidate: Candidate):
     verdicts = candidate.verdicts(solver="musicgen", config={"transformer_lm.dim": 16})
-    assert verdicts == {"agreement.frame_rate": "skipped", "expect.codec": "skipped"}
+    assert verdicts == {"expect.codec": "skipped"}
+
+
+def made(tmp_path: Path, dtype: str) -> Candidate:
+    """Give what the stages before validate make of an experiment."""
+    dora = tmp_path / "dora"
+    write_lm_experiment(dora, epochs=1, codec="//sig/98dabcc6")
+    write_encodec_experiment(dora, epochs=1)
+    run = Run(tmp_path / "outputs" / "small" / "variant", Outputs(tmp_path / "outputs"))
+    export = ExportConfig(kind="audiocraft", dtype=dtype)
+    source = CheckpointConfig(kind="dora", sig="1a2b3c4d", dora_dir=str(dora))
+    stages = (
+        Collect(source),
+        ExportLM(export),
+        ExportCompression(CompressionConfig(kind="auto"), export),
+    )
+    records: dict[str, Record] = {}
+    for earlier in stages:
+        run.output(earlier.name).mkdir(parents=True)
+        ctx = Context(run, run.output(earlier.name), dict(records))
+        records[earlier.name] = earlier.run(ctx)
+    return Candidate(run, {name: dict(record.facts) for name, record in records.items()})
+
+
+@pytest.mark.parametrize(("dtype", "state"), [("keep", "pass"), ("float16", "skipped")])
+def test_what_the_stages_before_leave_passes(tmp_path: Path, dtype: str, state: str):
+    candidate = made(tmp_path, dtype)
+    rows = candidate.report(solver="musicgen", config={"transformer_lm.dim": 16})
+    assert {row["verdict"] for row in rows.values()} <= {"pass", "skipped"}
+    assert rows["lm.state"]["verdict"] == state
+    assert rows["codec.state"]["verdict"] == "pass"
+    assert rows["lm.tensors"]["verdict"] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("named", "verdict"),
+    [
+        ("//sig/98dabcc6", "pass"),
+        ("//pretrained/facebook/encodec_32khz", "pass"),
+        ("//pretrained/facebook/encodec_24khz", "fail"),
+        ("//sig/00000000", "skipped"),
+        (None, "skipped"),
+        ("${nowhere}", "skipped"),
+    ],
+)
+def test_the_codec_in_training_tells_the_frame_rate(
+    candidate: Candidate, named: str | None, verdict: str
+):
+    def follow(config) -> None:
+        config.compression_model_checkpoint = named
+
+    candidate.reconfigure(follow)
+    assert candidate.report()["agreement.frame_rate"]["verdict"] == verdict
 
 
 def test_the_record_holds_verdict_and_checks_and_no_path(candidate: Candidate):
