@@ -39,13 +39,24 @@ def convert(path: Path, target: Path) -> None:
         raise FormatError(_said(error), str(path), _BY_HAND) from error
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as file:  # a file object: the archive's root then has a fixed name
-            torch.save(package, file)
-            file.flush()
-            os.fsync(file.fileno())
+        _save(package, part)
         files.replace_file(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _save(package: Any, path: Path) -> None:
+    import torch
+
+    with path.open("wb") as file:  # a file object: the archive's root then has a fixed name
+        try:
+            torch.save(package, file)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):  # torch hides a full disk behind its own
+                raise error.__context__ from error
+            raise
+        file.flush()
+        os.fsync(file.fileno())
 
 
 _BY_HAND = "If you trust it, load it with the torch that wrote it, and save it with a current one."

@@ -40,10 +40,8 @@ class _SEANet:
         """Read the settings; those of ``seanet.<half>`` stand above those of ``seanet``."""
 
         def at(name: str) -> str:
-            return next(
-                (path for path in (f"seanet.{half}.{name}",) if settings.has(path)),
-                f"seanet.{name}",
-            )
+            own = f"seanet.{half}.{name}"
+            return own if settings.has(own) else f"seanet.{name}"
 
         def few(name: str, default: int, least: int = 0) -> int:
             value = settings.count(at(name), default, least=least)

@@ -95,22 +95,16 @@ class Suite:
         """Give the checks beside the layout."""
         for name, model in self._models():
             yield from self._file(name, model)
-        if self.lm is not None:
-            yield from self._agreement(self.lm)
-            yield "traps.segment_duration", lambda: traps.segment_duration(self._lm.settings)
-            yield "traps.text", lambda: traps.text(self._lm.settings)
+        if (lm := self.lm) is not None:
+            yield from self._agreement(lm)
+            yield "traps.segment_duration", lambda: traps.segment_duration(lm.settings)
+            yield "traps.text", lambda: traps.text(lm.settings)
         yield from self._expectations(self.lm or self.codec)
 
     def _models(self) -> Iterator[tuple[str, Model]]:
         if self.lm is not None:
             yield "lm", self.lm
         yield "codec", self.codec
-
-    @property
-    def _lm(self) -> Model:
-        if self.lm is None:
-            raise Unavailable("the release has no language model")
-        return self.lm
 
     def _file(self, name: str, model: Model) -> Iterator[Row]:
         file = model.file
@@ -136,7 +130,7 @@ class Suite:
         return self.compression.get("state_digest"), "keep"
 
     def _agreement(self, lm: Model) -> Iterator[Row]:
-        comparisons = {
+        comparisons: dict[str, Comparison] = {
             "codebooks": agreement.codebooks,
             "cardinality": agreement.cardinality,
             "sample_rate": agreement.sample_rate,
@@ -151,7 +145,7 @@ class Suite:
         return compare(lm.settings, self._codec())
 
     def _trained(self, lm: Model) -> float | None:
-        """Give the frame rate, in Hz, of the codec that the LM was trained on, where it is known."""
+        """Give the frame rate, in Hz, of the codec in training, where it is known."""
         try:
             named = str(OmegaConf.select(lm.file.config, "compression_model_checkpoint"))
             if named == f"//sig/{self.compression.get('signature')}":

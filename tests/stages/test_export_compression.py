@@ -198,6 +198,12 @@ class TestTrained:
             loaded = load(bench.run.export_compression.compression)["best_state"]
             assert same(loaded, dict(expected))
 
+    def test_a_file_of_another_epoch(self, tmp_path, dora):
+        path = str(dora / "xps" / CODEC / "checkpoint_1.th")
+        bench = bench_of(tmp_path, dora)
+        assert bench.check(stage("trained", path=path, epoch=1)) == []
+        assert "compression.epoch=null" in problem(bench, stage("trained", path=path, epoch=2))
+
     def test_a_path_that_the_language_model_names(self, tmp_path, dora):
         path = dora / "xps" / CODEC / "checkpoint.th"
         bench = following(tmp_path, str(path))

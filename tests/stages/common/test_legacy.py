@@ -1,5 +1,6 @@
 """Files in torch's form from before 1.6."""
 
+import errno
 import os
 import pickle
 from collections import OrderedDict, defaultdict
@@ -12,8 +13,11 @@ from pipeline.errors import FormatError
 from stages.common import legacy
 from stages.common.archive import is_zip
 from stages.common.checkpoint import Checkpoint
+from tests import exports
 from tests.experiments import write_exported, write_lm_experiment
 from tests.exports import same, source
+
+small_disk = exports.small_disk
 
 
 def old(path: Path, value: object) -> Path:
@@ -93,3 +97,19 @@ def test_a_plain_pickle_is_refused(tmp_path):
     path.write_bytes(pickle.dumps({"a": 1}))
     with pytest.raises(FormatError, match="torch did not write it"):
         legacy.convert(path, tmp_path / "new.th")
+
+
+def test_a_target_that_cannot_be_written_leaves_nothing(tmp_path):
+    path, target = old(tmp_path / "old.th", {"a": 1}), tmp_path / "new.th"
+    target.mkdir()
+    with pytest.raises(OSError):
+        legacy.convert(path, target)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["new.th", "old.th"]
+
+
+def test_a_full_disk_is_told_as_one(tmp_path_factory, small_disk):
+    path = old(tmp_path_factory.mktemp("elsewhere") / "old.th", {"a": torch.zeros(50_000)})
+    with pytest.raises(OSError) as error:
+        legacy.convert(path, small_disk / "new.th")
+    assert error.value.errno == errno.ENOSPC
+    assert list(small_disk.iterdir()) == []

@@ -59,15 +59,11 @@ def test_progress_is_told_in_bytes(tmp_path, two):
 
 def test_only_exported_files_are_joined(tmp_path, two):
     lm, codec = two
-    with pytest.raises(FormatError, match="exported model"):
-        join(codec, lm, tmp_path / ALL_IN_ONE) if "pretrained" in load(codec) else join(
-            tmp_path_checkpoint(tmp_path), codec, tmp_path / ALL_IN_ONE
-        )
+    checkpoint = write_lm_experiment(tmp_path, "0a0a0a0a") / "checkpoint.th"
+    for pair in ((checkpoint, codec), (lm, checkpoint)):
+        with pytest.raises(FormatError, match="exported model"):
+            join(*pair, tmp_path / ALL_IN_ONE)
     assert not (tmp_path / ALL_IN_ONE).exists()
-
-
-def tmp_path_checkpoint(folder):
-    return write_lm_experiment(folder, "0a0a0a0a") / "checkpoint.th"
 
 
 @pytest.mark.parametrize("content", [{"a": 1}, [1, 2], {"best_state": {}, "pretrained": "x"}])

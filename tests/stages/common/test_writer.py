@@ -78,6 +78,10 @@ STATES = {
         "a": TIED,
         "b": TIED.detach(),
     },
+    "texts like the keys of storages": {
+        **{f"w{index}": torch.ones(1) for index in range(12)},
+        "10": "11",
+    },
     "a whole export": {
         "best_state": {"emb.0.weight": torch.ones(3, 4), "out.bias": torch.ones(2).half()},
         "xp.cfg": "solver: musicgen\nname: ünïcode 🎵\n",

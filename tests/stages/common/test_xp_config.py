@@ -161,6 +161,13 @@ class TestReferencesToRemovedNodes:
         assert plain(result.config) == {"which": "dir", "a": None}
         assert result.blanked == ("a",)
 
+    def test_one_that_was_gone_before(self):
+        assert cleaned("{a: '${dora.dir}', b: '${execute_only}'}") == (
+            {"a": None, "b": None},
+            (),
+            ("a", "b"),
+        )
+
     def test_others_are_left_as_they_are(self):
         text = "{seed: 1, metrics: {logging: 3}, a: '${seed} logging', b: '${metrics.logging}'}"
         found, _, blanked = cleaned(text)

@@ -44,3 +44,8 @@ BOMB = "a: &a [x, x, x]\nb: &b [*a, *a, *a]\nc: [*b, *b, *b]\n"
 def test_what_is_no_config(value):
     with pytest.raises(FormatError, match=r"Its xp\.cfg"):
         config_in(value)
+
+
+def test_deep_nesting_is_seen_before_it_costs_anything():
+    with pytest.raises(FormatError, match="nested"):
+        config_in("a: " + "[" * 100 + "]" * 100)
