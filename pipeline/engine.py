@@ -152,10 +152,13 @@ class Engine:
             files.write_text(working / record.name, complete.to_json())
             files.replace_folder(working, output)
         else:
-            record.parent.mkdir(exist_ok=True)
-            files.remove(record)
+            files.remove(record)  # it vouches for the output that is about to go
             files.replace_folder(working, output)
-            files.write_text(record, complete.to_json())
+            beside = record.parent.with_name(f"{name}.tmp")
+            files.remove(beside)
+            beside.mkdir()
+            files.write_text(beside / record.name, complete.to_json())
+            files.replace_folder(beside, record.parent)
         files.remove(run.failed(name))
 
     def _keep_failed(self, name: str) -> None:

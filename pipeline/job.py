@@ -78,8 +78,8 @@ def release(cfg: DictConfig) -> None:
         run.lock.parent.mkdir(parents=True, exist_ok=True)
         with lock.hold(run.lock, cfg.lock_timeout, lambda who: terminal.say(f"waiting for {who}")):
             run.root.mkdir(parents=True, exist_ok=True)
-            for left in run.root.glob(".*.tmp"):  # by a run that was killed while it wrote one
-                files.remove(left)
+            for left in (*run.root.glob(".*.tmp"), *run.root.glob("*.old")):
+                files.remove(left)  # by a run that was killed while it put something in place
             engine.plan(terminal.progress(0, len(names), "checks"))
             with logged(run.log):
                 _execute(engine, cfg, terminal)

@@ -116,6 +116,20 @@ def test_one_file_unpacks_into_the_two(place):
     assert unpacked == {name: two[name] for name in unpacked} and len(unpacked) == 2
 
 
+def test_what_was_pushed_is_a_source_by_its_hub_id_with_no_network(place):
+    first = released(place)
+    offline = environment(AUDIOCRAFT_CACHE_DIR=str(place.outputs / "hub"), HF_HUB_OFFLINE="1")
+    done = pipeline(
+        "+release=musicgen_small", "checkpoint=hub", "checkpoint.repo_id=local/musicgen_small",
+        "compression=bundle", "compression.source=local/musicgen_small", "outputs=again",
+        "push=none", cwd=place.root, env=offline,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    again = Place(place.root / "again")
+    (release,) = again.root.glob("*/*/release")
+    assert tree(release)["state_dict.bin"] == first["state_dict.bin"]
+
+
 def test_a_codec_alone_is_released(place):
     done = pipeline(
         "+release=encodec_32khz", "checkpoint=dora", f"checkpoint.sig=//sig/{CODEC}",

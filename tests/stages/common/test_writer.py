@@ -238,7 +238,8 @@ def test_weights_of_two_archives_go_into_one_file(tmp_path: Path, target: Path) 
 
 
 def test_the_digest_the_size_and_the_progress_are_those_of_the_file(source, target) -> None:
-    saved(source, {"a": torch.randn(600_000), "b": "text"})
+    # Many blocks that differ: the hash has a thread of its own, which is behind at the end.
+    saved(source, {"a": torch.arange(6_000_000), "b": "text"})
     told: list[int] = []
     with Archive.open(source) as archive:
         digest = write_archive(target, weights(archive, archive.root), told.append)
