@@ -117,9 +117,10 @@ class Engine:
         else:
             logger.info("%s: %s", step.name, step.reason)
             sibling = None if forced else self._sibling(step.name, key)
-            verdict, origin = ("reused", sibling.root.name) if sibling else ("done", "")
             standing = self._take(sibling, step.name) if sibling else None
-            if standing is None:
+            if sibling is not None and standing is not None:
+                verdict, origin = "reused", sibling.root.name
+            else:
                 verdict, origin = "done", ""
                 standing = self._work(stage, ctx, key, ingredients)
         self.planner.finished[step.name] = standing

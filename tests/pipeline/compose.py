@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -23,7 +22,7 @@ def composed(*overrides: str, cwd: Path = Path("/clone")) -> DictConfig:
     return cfg
 
 
-def task(cfg: DictConfig, *drop: Sequence[str]) -> DictConfig:
+def task(cfg: DictConfig) -> DictConfig:
     """Give the part of a composed config that a job sees."""
     with open_dict(cfg):
         del cfg["hydra"]
