@@ -55,6 +55,7 @@ class ExportConfig:
     dtype: str = "keep"
     layout: str = "two_file"
     sanitize: bool = True
+    allow_nonfinite: bool = False
     config_overrides: dict[str, Any] = field(default_factory=dict)
     audiocraft_version: str = "1.3.0"
 

@@ -6,7 +6,7 @@ The same request always gets the same name, from a single run and from a sweep.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
@@ -113,15 +113,16 @@ def request_hash(cfg: DictConfig, base: Path) -> str:
         kind = str(cfg[name].kind)
         return {"kind": kind} | _chosen(cfg[name], KEYS_OF_KIND[name][kind], schema, base)
 
-    def whole(name: str, schema: type) -> dict[str, Any]:
-        return _chosen(cfg[name], [f.name for f in fields(schema)], schema, base)
+    def whole(name: str, schema: type, but: Sequence[str] = ()) -> dict[str, Any]:
+        keys = [f.name for f in fields(schema) if f.name not in but]
+        return _chosen(cfg[name], keys, schema, base)
 
     return digest(
         {
             "version": cfg.version,
             "checkpoint": grouped("checkpoint", CheckpointConfig),
             "compression": grouped("compression", CompressionConfig),
-            "export": whole("export", ExportConfig),
+            "export": whole("export", ExportConfig, but=("allow_nonfinite",)),
             "card": whole("card", CardConfig),
             "package": whole("package", PackageConfig),
         }

@@ -72,10 +72,10 @@ class ExportCompression:
         written: dict[str, Any] = {"audiocraft_version": self.export.audiocraft_version}
         choice = choose(self.config, ctx)
         if choice is None or isinstance(choice, Collected):
-            return {**written, "sanitize": self.export.sanitize, "codec": "collected"}
+            return {**written, **self._weights_key, "codec": "collected"}
         if isinstance(choice, Reference):
             return {**written, "pretrained": choice.name}
-        written["sanitize"] = self.export.sanitize
+        written |= self._weights_key
         if isinstance(choice, Trained):
             asked = {"signature": choice.signature, "epoch": choice.epoch, "state": choice.state}
             return {**written, **asked, "archive": content_of(choice.path)}
@@ -83,6 +83,14 @@ class ExportCompression:
             return {**written, "archive": content_of(choice.path)}
         # Nobody asks the network whether something has changed there, unless this is forced.
         return {**written, "source": digest(choice.source)}
+
+    @property
+    def _weights_key(self) -> dict[str, Any]:
+        """How weights are written; a reference has none."""
+        return {
+            "sanitize": self.export.sanitize,
+            "allow_nonfinite": self.export.allow_nonfinite,
+        }
 
     def run(self, ctx: Context) -> Record:
         """Write ``compression_state_dict.bin`` into ``ctx.folder``.
@@ -98,14 +106,16 @@ class ExportCompression:
             raise SourceError("There is no language model to follow.", hint="until_stage=collect")
         if isinstance(choice, Reference):
             package = exported.Package.of_reference(choice.name, self.export)
-            made = package.write(target, ctx.progress)
-            return Record(facts=_reference_facts(choice.name), digests={COMPRESSION: made})
+            written = package.write(target, ctx.progress)
+            return Record(
+                facts=_reference_facts(choice.name), digests={COMPRESSION: written.digest}
+            )
         path = self._path(ctx, choice)
         if isinstance(choice, Bundle) and choice.kind != "file":
             path = fetched(choice, ctx)
         with current(path, ctx.folder) as file, opened(ctx, choice, file) as own:
             package = exported.Package.of_model(
-                own.checkpoint.archive, own.state.tensors, own.checkpoint.config, self.export
+                own.state.tensors, own.checkpoint.config, self.export
             )
             facts = _own_facts(own, choice) | {
                 "removed": list(package.removed),
@@ -113,8 +123,8 @@ class ExportCompression:
                 "parameters": package.parameters,
                 "bytes": package.nbytes,
             }
-            made = package.write(target, ctx.progress)
-        return Record(facts=facts, digests={COMPRESSION: made})
+            written = package.write(target, ctx.progress)
+        return Record(facts=facts | written.facts, digests={COMPRESSION: written.digest})
 
     def _path(self, ctx: Context, choice: Choice | None) -> Path | None:
         """Give the codec's file, where it is on this machine already."""
@@ -150,6 +160,6 @@ def _own_facts(own: OwnCodec, choice: Choice) -> dict[str, Any]:
         "signature": own.checkpoint.signature,
         "epoch": own.epoch,
         "state": own.state.name,
-        "state_digest": own.state.digest(own.checkpoint.archive),
+        "state_digest": own.state.digest(),
         "codec": codec_of(own.checkpoint.config).facts,
     }

@@ -68,6 +68,7 @@ class ExportLM:
             **self._settings(),
             "sanitize": self.config.sanitize,
             "audiocraft_version": self.config.audiocraft_version,
+            "allow_nonfinite": self.config.allow_nonfinite,
         }
 
     def run(self, ctx: Context) -> Record:
@@ -75,19 +76,19 @@ class ExportLM:
 
         Raises:
             SourceError: when the checkpoint is no longer the one that was collected.
-            FormatError: naming the tensor, when it is damaged or does not fit the dtype.
+            FormatError: naming the tensors that are damaged, hold NaN or Inf, or do not fit the
+                dtype.
             OutputError: when the disk is full.
         """
         with Checkpoint.open(ctx.run.collect.checkpoint) as checkpoint:
             package = exported.Package.of_model(
-                checkpoint.archive,
                 collected.state_of(ctx, checkpoint).tensors,
                 checkpoint.config,
                 self.config,
                 dtype=self.config.dtype,
                 overrides=self.config.config_overrides,
             )
-            digest = package.write(ExportFolder(ctx.folder).state_dict, ctx.progress)
+            written = package.write(ExportFolder(ctx.folder).state_dict, ctx.progress)
         return Record(
             facts={
                 **self._settings(),
@@ -95,8 +96,9 @@ class ExportLM:
                 "blanked": list(package.blanked),
                 "parameters": package.parameters,
                 "bytes": package.nbytes,
+                **written.facts,
             },
-            digests={STATE_DICT: digest},
+            digests={STATE_DICT: written.digest},
         )
 
     def _settings(self) -> dict[str, object]:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from stages.common.archive import Archive
+from stages.common.stored import StoredTensor
 from stages.common.tensors import TensorRef
 from stages.common.writer import Weight
 
@@ -51,7 +52,7 @@ def elements(tensor: torch.Tensor) -> bytes:
 def weights(archive: Archive, value: Any, dtype: str | None = None) -> Any:
     """Turn what an archive holds into what a writer takes."""
     if isinstance(value, TensorRef):
-        return Weight(archive, value, dtype)
+        return Weight(StoredTensor(archive, value), dtype)
     if isinstance(value, dict):
         return {key: weights(archive, item, dtype) for key, item in value.items()}
     return value

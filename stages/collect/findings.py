@@ -11,9 +11,10 @@ from typing import Any
 from pipeline.errors import SourceError
 from pipeline.schema import CheckpointConfig
 from stages.collect.origins import Origin
-from stages.common.checkpoint import Checkpoint, State, choose_state
+from stages.common.checkpoint import Checkpoint, State
 from stages.common.experiments import PREFIX
 from stages.common.history import best_epoch, valid_json
+from stages.common.state_choice import choose_state
 
 _PRETRAINED = "//pretrained/"
 _BASE = re.compile(r"(?:facebook/|//pretrained/(?=[\w.-]+(?:/[\w.-]+)?$))[\w.-]+(?:/[\w.-]+)?")
@@ -42,11 +43,21 @@ class Finding:
         """The choice in a few words."""
         epoch = self.facts["epoch"]
         state = f"{self.facts['state']} state"
+        if "shards" in self.facts:
+            state += f", from the shards of {len(self.facts['shards']) + 1} ranks,"
         return state if epoch is None else f"{state} of epoch {epoch}"
 
 
-def examine(path: Path, origin: Origin, config: CheckpointConfig) -> Finding:
+def examine(
+    path: Path, origin: Origin, config: CheckpointConfig, *, digest: bool = False
+) -> Finding:
     """Open a checkpoint and choose what to release of it.
+
+    Args:
+        path: the file.
+        origin: where the request found it.
+        config: the request.
+        digest: whether to have ``state_digest`` even where weights have to be read for it.
 
     Raises:
         FormatError: when it is damaged, not safe, or no checkpoint.
@@ -59,7 +70,7 @@ def examine(path: Path, origin: Origin, config: CheckpointConfig) -> Finding:
         codec = checkpoint.setting("compression_model_checkpoint")
         codec = str(codec) if codec and checkpoint.family == "lm" else None
         public = codec is None or codec.startswith("//") and not _is_path(codec)
-        facts = {
+        facts: dict[str, Any] = {
             **origin.facts,
             "kind": origin.kind,
             "signature": checkpoint.signature,
@@ -71,7 +82,6 @@ def examine(path: Path, origin: Origin, config: CheckpointConfig) -> Finding:
             "epoch": epoch,
             "state": state.name,
             "state_key": state.key,
-            "state_digest": state.digest(checkpoint.archive),
             "parameters": state.parameters,
             "dtypes": state.dtypes,
             "bytes": state.nbytes,
@@ -80,6 +90,10 @@ def examine(path: Path, origin: Origin, config: CheckpointConfig) -> Finding:
             "miniature": origin.miniature or _MINIATURE_NODE in checkpoint.config,
             "archive": checkpoint.archive.directory_digest,
         }
+        if digest or state.digest_known:
+            facts["state_digest"] = state.digest()
+        if checkpoint.ranks:
+            facts["shards"] = [rank.directory_digest for rank in checkpoint.ranks]
         return Finding(
             facts,
             {} if public else {"codec": codec},

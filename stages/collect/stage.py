@@ -19,6 +19,7 @@ from stages.collect.origins import Origin, fetch, locate
 from stages.common import hub, legacy
 from stages.common.archive import Archive, is_legacy, is_zip
 from stages.common.checkpoint import STATES
+from stages.common.sharded import rank_files
 
 
 class Collect:
@@ -81,7 +82,9 @@ class Collect:
         key = {"kind": origin.kind, **asked, "sha256": self.config.sha256, **origin.key}
         if origin.remote or origin.path is None:
             return key
-        return {**key, **_stamp(origin.path), "archive": _directory(origin.path)}
+        shards = [_stamp(path) for path in rank_files(origin.path)]
+        content = {**_stamp(origin.path), "archive": _directory(origin.path)}
+        return {**key, **content, **({"shards": shards} if shards else {})}
 
     def run(self, ctx: Context) -> Record:
         """Link to the checkpoint, having brought it here where it was not.
@@ -97,9 +100,9 @@ class Collect:
         if is_legacy(path):
             ctx.progress.note(f"{path.name} is in torch's form from before 1.6: rewriting it")
             legacy.convert(path, folder.checkpoint)
-            finding = examine(folder.checkpoint, origin, self.config)
+            finding = examine(folder.checkpoint, origin, self.config, digest=True)
         else:
-            finding = examine(path, origin, self.config)
+            finding = examine(path, origin, self.config, digest=True)
             folder.checkpoint.symlink_to(path.absolute())
         facts = finding.facts | digests
         if origin.kind == "hub":

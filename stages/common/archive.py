@@ -1,14 +1,13 @@
 """Reading torch's zip files without torch: safely, and without holding them in memory.
 
 The format is that of ``torch.save``: ``data.pkl`` describes the object, each storage is a record
-``data/<key>``. Bytes are read with ``preadv`` into one small buffer, never mapped: a trainer that
-cuts a mapped file short would kill this process.
+``data/<key>``. Bytes are read with ``pread`` into small buffers, never mapped: a trainer that cuts
+a mapped file short would kill this process.
 """
 
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,7 @@ from pipeline.errors import FormatError
 from pipeline.files import BUFFER
 from pipeline.manifest import digest
 from stages.common import gathering
+from stages.common.checksum import crc32
 from stages.common.directory import ArchiveRecord, read_directory
 from stages.common.inert import Named, Refused, Storage, shown
 from stages.common.plain import plain
@@ -126,9 +126,10 @@ class Archive:
             raise FormatError(error.what, str(self.path), error.hint) from error
 
     def blocks(self, ref: TensorRef) -> Iterator[memoryview]:
-        """Give a tensor's bytes in C order, in steps of at most 1 MB, each valid until the next.
+        """Give a tensor's bytes in C order: whole elements, in steps of at most 1 MB.
 
-        The CRC of its record is checked once, even where only a part of it is wanted.
+        The CRC of its record is checked once, even where only a part of it is wanted. A block is
+        the reader's own: nothing changes it later.
 
         Raises:
             FormatError: naming the record, when its bytes are not those that were saved.
@@ -153,20 +154,18 @@ class Archive:
             return self.records[f"data/{ref.record}"].crc
         crc = 0
         for block in self.blocks(ref):
-            crc = zlib.crc32(block, crc)
+            crc = crc32(block, crc)
         return crc
 
     def _window(self, name: str, start: int, stop: int) -> Iterator[memoryview]:
         """Read the bytes from start to stop of a record, all of it where it was never checked."""
         record, known = self.records[name], name in self._verified
         first, last = (start, stop) if known else (0, record.size)
-        buffer = memoryview(bytearray(min(BUFFER, max(last - first, 1))))
         crc = 0
         for at in range(first, last, BUFFER):
-            block = buffer[: min(BUFFER, last - at)]
-            self._read(block, record.offset + at)
+            block = self._read(record.offset + at, min(BUFFER, last - at))
             if not known:
-                crc = zlib.crc32(block, crc)
+                crc = crc32(block, crc)
             inside = block[max(start - at, 0) : max(stop - at, 0)]
             if inside:
                 yield inside
@@ -174,20 +173,27 @@ class Archive:
             raise self._mismatch(name, record)
         self._verified.add(name)
 
-    def _read(self, buffer: memoryview, offset: int) -> None:
-        """Fill a buffer from the file."""
-        while buffer:
-            count = os.preadv(self._file, [buffer], offset)
-            if count == 0:
+    def forget(self, ref: TensorRef) -> None:
+        """Let the system drop a tensor's record from its memory: it will not be read again."""
+        if hasattr(os, "posix_fadvise"):
+            record = self.records[f"data/{ref.record}"]
+            os.posix_fadvise(self._file, record.offset, record.size, os.POSIX_FADV_DONTNEED)
+
+    def _read(self, offset: int, size: int) -> memoryview:
+        """Read a part of the file that must be there."""
+        block = os.pread(self._file, size, offset)
+        while len(block) < size:
+            more = os.pread(self._file, size - len(block), offset + len(block))
+            if not more:
                 raise FormatError("The file was cut short while it was read.", str(self.path))
-            buffer, offset = buffer[count:], offset + count
+            block += more
+        return memoryview(block)
 
     def _small(self, name: str) -> bytes:
         """Read a record that is not a storage."""
         record = self.records[name]
-        content = bytearray(min(record.size, 1 << 25))
-        self._read(memoryview(content), record.offset)
-        if len(content) < record.size or zlib.crc32(content) != record.crc:
+        content = self._read(record.offset, min(record.size, 1 << 25))
+        if len(content) < record.size or crc32(content) != record.crc:
             raise self._mismatch(name, record)
         return bytes(content)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from stages.common.finite import all_finite
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -42,10 +44,12 @@ def cast(block: memoryview, source: str, target: str) -> tuple[memoryview, int]:
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         single = given.astype(np.float32, copy=False)
         bits = _bits(single, target)
-    infinite = (bits & _MAGNITUDE[target]) == _INFINITY[target]
-    overflowed = int((infinite & np.isfinite(given)).sum()) if infinite.any() else 0
-    nan = np.isnan(single)
-    if nan.any():
+    overflowed = 0
+    # Both: an overflow shows only afterwards, and a NaN may be rounded to anything.
+    if not (all_finite(bits.data, target) and all_finite(single.data, "float32")):
+        infinite = (bits & _MAGNITUDE[target]) == _INFINITY[target]
+        overflowed = int((infinite & np.isfinite(given)).sum())
+        nan = np.isnan(single)
         bits[nan] = _nan(single[nan].view(np.uint32), target)
     return bits.view(np.uint8).data, overflowed
 

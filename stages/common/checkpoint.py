@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -20,10 +20,11 @@ from omegaconf.errors import OmegaConfBaseException
 from pipeline.errors import FormatError, SourceError
 from stages.common.archive import Archive, is_legacy, is_tar, is_zip
 from stages.common.history import epochs_in
+from stages.common.sharded import joined, rank_files
 from stages.common.states import STATES, Form, State, listed, mapping_in, states_in
 from stages.common.xp_yaml import config_in
 
-__all__ = ["STATES", "Checkpoint", "Family", "Form", "State", "choose_state"]
+__all__ = ["STATES", "Checkpoint", "Family", "Form", "State"]
 
 Family = Literal["lm", "compression"]
 
@@ -43,8 +44,9 @@ class Checkpoint:
         config: its xp.cfg, unresolved; empty for a reference.
         family: ``lm``, or ``compression`` for a codec.
         history: the metrics of every epoch so far; empty for an exported file.
-        states: those that can be released, by name; an exported file has only ``best``.
-        shards: names of the states of which an FSDP run left only this rank's share.
+        states: those that are whole, by name; an exported file has only ``best``.
+        shards: this rank's share of the others, by name, where an FSDP run wrote the file.
+        ranks: the open files of the other ranks, once a state was joined from them.
     """
 
     def __init__(self, archive: Archive) -> None:
@@ -58,9 +60,10 @@ class Checkpoint:
         self.config = OmegaConf.create() if self.pretrained else config_in(self.root["xp.cfg"])
         self.family: Family = "compression" if self.pretrained else _family(self.config)
         sharded = self.form == "training" and self._sharded
-        found = {} if self.pretrained else states_in(self.root, self.form, sharded)
-        self.shards = tuple(name for name in found if sharded and name != "best")
-        self.states = {name: state for name, state in found.items() if name not in self.shards}
+        found = {} if self.pretrained else states_in(archive, self.form, sharded)
+        self.shards = {n: state for n, state in found.items() if sharded and n != "best"}
+        self.states = {n: state for n, state in found.items() if n not in self.shards}
+        self.ranks: tuple[Archive, ...] = ()
         if sharded and not self.states:
             raise _of_a_rank(archive.path)
         if not self.states and not self.pretrained:
@@ -102,14 +105,62 @@ class Checkpoint:
         except OmegaConfBaseException:
             return None
 
+    def state(self, name: str) -> State:
+        """Give a state; one in shards is joined from the files of all ranks.
+
+        Raises:
+            KeyError: when there is none of that name.
+            SourceError: when another rank's file is not there.
+            FormatError: when the files of the ranks do not fit together.
+        """
+        if name not in self.shards:
+            return self.states[name]
+        if not self.ranks:
+            self.ranks = self._open_ranks(name)
+        found = [states_in(rank, self.form, sharded=True) for rank in self.ranks]
+        held = [states[name] for states in found if name in states]
+        if "best" not in self.states or len(held) < len(self.ranks):
+            raise FormatError(f"Not every rank has the {name} state.", str(self.archive.path))
+        try:
+            return joined([self.shards[name], *held], self.states["best"])
+        except FormatError as error:
+            raise FormatError(error.what, str(self.archive.path), error.hint) from error
+
+    def _open_ranks(self, name: str) -> tuple[Archive, ...]:
+        """Open the files of the other ranks, having made sure that they are of the same save."""
+        path = self.archive.path.resolve()
+        files = rank_files(path)
+        if not files:
+            raise SourceError(
+                f"FSDP left the {name} state in shards, one per rank, and only rank 0's is here.",
+                f"{path}.1",
+                "Copy the files of the other ranks there, or take the best state, which is whole.",
+            )
+        with ExitStack() as stack:
+            ranks = tuple(stack.enter_context(Archive.open(file)) for file in files)
+            for rank in ranks:
+                root = mapping_in(rank.root)
+                epochs = len(epochs_in(root.get("history")))
+                if (root.get("xp.sig"), epochs) != (self.signature, self.epochs):
+                    raise FormatError(
+                        f"The files of two ranks are not of one save: {rank.path.name} is of "
+                        f"epoch {epochs} of {root.get('xp.sig')}, rank 0's of epoch {self.epochs} "
+                        f"of {self.signature}.",
+                        str(rank.path),
+                        "Is the run still saving? Then wait for it.",
+                    )
+            stack.pop_all()
+        return ranks
+
     @property
     def _sharded(self) -> bool:
         """Whether an FSDP run wrote it, each rank its share."""
         return bool(self.root.get("fsdp_best_state")) or self.setting("fsdp.use") is True
 
     def close(self) -> None:
-        """Close the file."""
-        self.archive.close()
+        """Close the file, and those of the other ranks."""
+        for archive in (self.archive, *self.ranks):
+            archive.close()
 
     def __enter__(self) -> Self:
         return self
@@ -121,55 +172,6 @@ class Checkpoint:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def choose_state(
-    checkpoint: Checkpoint, asked: str, epoch: int | None, group: str = "checkpoint"
-) -> State:
-    """Choose the weights to release.
-
-    Args:
-        checkpoint: the file.
-        asked: ``best``, ``ema``, ``last``, or ``auto``: without an epoch best; with one, what that
-            epoch was judged on, which is ``ema`` if the file has one, else ``last``.
-        epoch: the epoch that was asked for, if any.
-        group: the config group that asks, for the hints.
-
-    Raises:
-        SourceError: when the file does not have them; says what it has.
-    """
-    where, choices = str(checkpoint.archive.path), ("auto", *STATES)
-    if asked not in choices:
-        near = get_close_matches(asked, choices, 1)
-        hint = f"Did you mean {group}.state={near[0]}? " if near else ""
-        what = f"{group}.state={asked}: there is no such choice."
-        raise SourceError(what, hint=hint + ", ".join(choices))
-    if checkpoint.pretrained is not None:
-        raise SourceError(f"There are no weights, only the name {checkpoint.pretrained}.", where)
-    if checkpoint.form == "exported" and epoch is not None:
-        raise SourceError(
-            f"An exported file has no epochs, so there is no epoch {epoch} of it.",
-            where,
-            f"{group}.epoch=null takes it as it is; the checkpoint of the run has epochs.",
-        )
-    name = asked
-    if asked == "auto":
-        judged = "ema" if "ema" in (*checkpoint.states, *checkpoint.shards) else "last"
-        name = "best" if epoch is None else judged
-    if name in checkpoint.shards:
-        raise SourceError(
-            f"FSDP left the {name} state in shards, one per rank; only best is whole.",
-            where,
-            f"Take the best one: {group}.state=best",
-        )
-    if name not in checkpoint.states:
-        there = list(checkpoint.states)
-        raise SourceError(
-            f"The checkpoint has no {name} state.",
-            where,
-            f"It has {', '.join(there)}: {group}.state={there[0]}",
-        )
-    return checkpoint.states[name]
 
 
 def _demand_zip(path: Path) -> None:

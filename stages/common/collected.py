@@ -36,9 +36,11 @@ def state_of(ctx: Context, checkpoint: Checkpoint) -> State:
             be at work on it.
     """
     facts = ctx.facts("collect")
-    state = checkpoint.states.get(facts["state"])
     changed = facts.get("archive") not in (None, checkpoint.archive.directory_digest)
-    if state is None or changed:
+    if not changed:
+        state = checkpoint.state(facts["state"])
+        changed = facts.get("shards", []) != [rank.directory_digest for rank in checkpoint.ranks]
+    if changed:
         raise SourceError(
             "The checkpoint is not the one that was collected: it has changed since.",
             str(checkpoint.archive.path.resolve()),

@@ -15,13 +15,12 @@ from omegaconf import DictConfig
 
 from pipeline import files
 from pipeline.errors import OutputError
-from pipeline.manifest import FileDigest
 from pipeline.schema import ExportConfig
 from pipeline.stage import Progress
 from stages.common import xp_config
-from stages.common.archive import Archive
-from stages.common.tensors import ITEMSIZE, TensorRef
-from stages.common.writer import Weight, size_of, write_archive
+from stages.common.stored import Tensor
+from stages.common.tensors import ITEMSIZE
+from stages.common.writer import Weight, Written, size_of, write_archive
 
 DTYPES = ("keep", "float32", "float16", "bfloat16")
 """What ``export.dtype`` may be; whole numbers and booleans are kept in any case."""
@@ -35,11 +34,13 @@ class Package:
         root: the dict.
         removed: the nodes that left xp.cfg.
         blanked: the dotted keys in xp.cfg whose strings became null.
+        allow_nonfinite: whether its tensors may hold NaN and Inf.
     """
 
     root: Mapping[str, Any]
     removed: tuple[str, ...] = ()
     blanked: tuple[str, ...] = ()
+    allow_nonfinite: bool = False
 
     @property
     def weights(self) -> Mapping[str, Weight]:
@@ -49,7 +50,7 @@ class Package:
     @property
     def parameters(self) -> int:
         """How many numbers the tensors hold."""
-        return sum(weight.ref.numel for weight in self.weights.values())
+        return sum(weight.tensor.numel for weight in self.weights.values())
 
     @property
     def nbytes(self) -> int:
@@ -59,8 +60,7 @@ class Package:
     @classmethod
     def of_model(
         cls,
-        archive: Archive,
-        tensors: Mapping[str, TensorRef],
+        tensors: Mapping[str, Tensor],
         config: DictConfig,
         export: ExportConfig,
         *,
@@ -76,29 +76,32 @@ class Package:
         fit = xp_config.apply_overrides(xp_config.loadable(cleaned.config), overrides or {})
         wanted = None if dtype == "keep" else dtype
         root = {
-            "best_state": {key: Weight(archive, ref, wanted) for key, ref in tensors.items()},
+            "best_state": {key: Weight(tensor, wanted) for key, tensor in tensors.items()},
             "xp.cfg": xp_config.to_yaml(fit),
             "version": export.audiocraft_version,
             "exported": True,
         }
-        return cls(root, cleaned.removed, cleaned.blanked)
+        return cls(root, cleaned.removed, cleaned.blanked, export.allow_nonfinite)
 
     @classmethod
     def of_reference(cls, name: str, export: ExportConfig) -> Package:
         """Pack the name of a pretrained codec instead of its weights."""
         return cls({"pretrained": name, "exported": True, "version": export.audiocraft_version})
 
-    def write(self, path: Path, progress: Progress) -> FileDigest:
+    def write(self, path: Path, progress: Progress) -> Written:
         """Write the file, having made sure that it fits on the disk.
 
         Raises:
             OutputError: when it does not.
-            FormatError: naming the tensor, when the source is damaged or a cast overflows.
+            FormatError: naming the tensors, when the source is damaged, or they hold NaN or Inf or
+                overflow in a cast and that is not allowed.
         """
         size = size_of(self.root)
         demand_space(path.parent, size)
         with progress.task(path.name, size) as task:
-            return write_archive(path, self.root, task.advance)
+            return write_archive(
+                path, self.root, task.advance, allow_nonfinite=self.allow_nonfinite
+            )
 
 
 def demand_space(folder: Path, size: int) -> None:

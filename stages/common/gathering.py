@@ -17,8 +17,8 @@ from stages.common.tensors import TensorRef
 if TYPE_CHECKING:
     import numpy as np
 
-Read = Callable[[memoryview, int], None]
-"""Fills a buffer with the file's bytes from an offset on."""
+Read = Callable[[int, int], memoryview]
+"""Gives the file's bytes from an offset on, as many as asked for."""
 
 _PIECE = 8 << 20
 """Bytes that are gathered at once; the larger, the longer the runs that are read from the file."""
@@ -65,8 +65,7 @@ def _fill(read: Read, begin: int, ref: TensorRef, into: np.ndarray[Any, Any]) ->
 
     size = ref.span * ref.itemsize
     if size <= max(_NEAR, min(4 * ref.nbytes, _PIECE)):
-        buffer = memoryview(bytearray(size))
-        read(buffer, begin)
+        buffer = read(begin, size)
         steps = tuple(step * ref.itemsize for step in ref.stride)
         into[...] = np.ndarray(ref.shape, into.dtype, buffer, strides=steps)
         return

@@ -18,6 +18,7 @@ from pipeline.errors import FormatError
 from pipeline.layout import ExportFolder
 from pipeline.manifest import FileDigest
 from stages.common.archive import Archive
+from stages.common.stored import StoredTensor
 from stages.common.tensors import TensorRef
 from stages.common.writer import Weight, write_archive
 
@@ -55,9 +56,9 @@ def join(
                     f"{lm['version']} and {codec['version']}.",
                     str(compression_path),
                 )
-            return write_archive(target, {**lm, REFERENCE: codec[REFERENCE]}, advance)
+            return _write(target, {**lm, REFERENCE: codec[REFERENCE]}, advance)
         _demand(codec, _LM_KEYS, compression_path)
-        return write_archive(target, {**lm, WEIGHTS: codec}, advance)
+        return _write(target, {**lm, WEIGHTS: codec}, advance)
 
 
 def split(
@@ -88,9 +89,16 @@ def split(
             _demand(second, _LM_KEYS, path)
         files = ExportFolder(folder)
         return {
-            files.state_dict.name: write_archive(files.state_dict, root, advance),
-            files.compression.name: write_archive(files.compression, second, advance),
+            files.state_dict.name: _write(files.state_dict, root, advance),
+            files.compression.name: _write(files.compression, second, advance),
         }
+
+
+def _write(
+    path: Path, root: Mapping[str, Any], advance: Callable[[int], None] | None
+) -> FileDigest:
+    """Write a file; whether its weights are fit was judged when they were exported."""
+    return write_archive(path, root, advance, allow_nonfinite=True).digest
 
 
 def _open(stack: ExitStack, path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
@@ -116,7 +124,7 @@ def _names(root: Any) -> frozenset[str]:
 def _with_weights(archive: Archive, value: Any) -> Any:
     """Turn what was read into what can be written."""
     if isinstance(value, TensorRef):
-        return Weight(archive, value)
+        return Weight(StoredTensor(archive, value))
     if isinstance(value, Mapping):
         return {key: _with_weights(archive, held) for key, held in value.items()}
     return value

@@ -13,9 +13,10 @@ from pipeline.layout import COMPRESSION
 from pipeline.stage import Context
 from stages.common import collected, downloads, legacy, sources
 from stages.common.archive import Archive, is_zip
-from stages.common.checkpoint import Checkpoint, State, choose_state
+from stages.common.checkpoint import Checkpoint, State
 from stages.common.codec_choice import Bundle, Choice, Collected, Trained
 from stages.common.history import best_epoch
+from stages.common.state_choice import choose_state
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pickle import encode_long
 from typing import Any
 
-from stages.common.archive import Archive
 from stages.common.casting import FLOATS, TARGETS
-from stages.common.tensors import ITEMSIZE, STORAGE_DTYPE, TensorRef, contiguous_stride
+from stages.common.stored import Tensor
+from stages.common.tensors import ITEMSIZE, STORAGE_DTYPE, contiguous_stride
 
 _CLASS = {dtype: name for name, dtype in STORAGE_DTYPE.items()}
 _BATCH = 1000
@@ -28,13 +28,11 @@ class Weight:
     """One tensor to write.
 
     Attributes:
-        archive: where it is read from; must stay open.
-        ref: the tensor in there.
+        tensor: where it is read from; its files must stay open.
         dtype: one of `casting.TARGETS`, or ``None``; integers and booleans are kept in any case.
     """
 
-    archive: Archive
-    ref: TensorRef
+    tensor: Tensor
     dtype: str | None = None
 
     def __post_init__(self) -> None:
@@ -45,19 +43,22 @@ class Weight:
     @property
     def written(self) -> str:
         """The dtype as written."""
-        return self.dtype if self.dtype and self.ref.dtype in FLOATS else self.ref.dtype
+        return self.dtype if self.dtype and self.tensor.dtype in FLOATS else self.tensor.dtype
 
     @property
     def nbytes(self) -> int:
         """Bytes as written."""
-        return self.ref.numel * ITEMSIZE[self.written]
+        return self.tensor.numel * ITEMSIZE[self.written]
+
+    @property
+    def known_crc(self) -> int | None:
+        """The CRC-32 of the bytes as written, where that is known without reading them."""
+        return self.tensor.known_crc if self.written == self.tensor.dtype else None
 
     @property
     def _identity(self) -> tuple[object, ...]:
         """What two weights share when they are the same elements."""
-        ref = self.ref
-        extent = ref.numel if ref.contiguous else (ref.shape, ref.stride)
-        return id(self.archive), ref.record, ref.dtype, ref.offset, extent, self.written
+        return self.tensor.identity, self.written
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ class _Pickler:
             self._memoize()
 
     def _tensor(self, weight: Weight, name: str) -> None:
-        shape, typed = weight.ref.shape, weight.written in _CLASS
+        shape, typed = weight.tensor.shape, weight.written in _CLASS
         self._global("torch._utils", "_rebuild_tensor_v2" if typed else "_rebuild_tensor_v3")
         self.out += b"("
         self._storage(weight, name, typed)
@@ -206,7 +207,7 @@ class _Pickler:
         # A storage's key is a text of its own, even where the root holds an equal one.
         self._text(str(number), ("storage", number))
         self._text("cpu")
-        self.out += _integer(weight.ref.numel if typed else weight.nbytes)
+        self.out += _integer(weight.tensor.numel if typed else weight.nbytes)
         self.out += b"t"
         self._memoize()
         self.out += b"Q"

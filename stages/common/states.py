@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pipeline.errors import FormatError
 from pipeline.manifest import digest
 from stages.common.archive import Archive
+from stages.common.stored import StoredTensor, Tensor
 from stages.common.tensors import TensorRef
 
 Form = Literal["training", "exported", "reference"]
@@ -30,24 +31,29 @@ class State:
 
     name: str
     key: str
-    tensors: Mapping[str, TensorRef]
+    tensors: Mapping[str, Tensor]
 
     @property
     def parameters(self) -> int:
         """How many numbers the tensors hold."""
-        return sum(ref.numel for ref in self.tensors.values())
+        return sum(tensor.numel for tensor in self.tensors.values())
 
     @property
     def nbytes(self) -> int:
         """How many bytes the tensors take."""
-        return sum(ref.nbytes for ref in self.tensors.values())
+        return sum(tensor.nbytes for tensor in self.tensors.values())
 
     @property
     def dtypes(self) -> dict[str, int]:
         """How many tensors there are of each dtype, by torch's name."""
-        return dict(sorted(Counter(ref.dtype for ref in self.tensors.values()).items()))
+        return dict(sorted(Counter(tensor.dtype for tensor in self.tensors.values()).items()))
 
-    def digest(self, archive: Archive) -> str:
+    @property
+    def digest_known(self) -> bool:
+        """Whether `digest` can tell without reading a tensor."""
+        return all(tensor.known_crc is not None for tensor in self.tensors.values())
+
+    def digest(self) -> str:
         """Give the sha256, in hex, over the sorted key, dtype, shape and CRC of every tensor.
 
         The same weights have the same digest in whatever file and order they are.
@@ -56,26 +62,28 @@ class State:
             FormatError: when a tensor had to be read for its CRC, and is damaged.
         """
         rows = [
-            [key, ref.dtype, list(ref.shape), archive.crc(ref)] for key, ref in self.tensors.items()
+            [key, tensor.dtype, list(tensor.shape), tensor.crc()]
+            for key, tensor in self.tensors.items()
         ]
         return digest(sorted(rows))
 
 
-def states_in(root: Mapping[str, Any], form: Form, sharded: bool) -> dict[str, State]:
+def states_in(archive: Archive, form: Form, sharded: bool) -> dict[str, State]:
     """Find the sets of weights in a file, by name; those of an FSDP run include its shards.
 
     Raises:
         FormatError: when there is something else where the tensors should be.
     """
+    root = mapping_in(archive.root)
     if form == "exported":
-        return {"best": _state("best", "best_state", root["best_state"])}
+        return {"best": _state(archive, "best", "best_state", root["best_state"])}
     best_key = "fsdp_best_state" if sharded else "best_state"
     places = {
         "best": (best_key, _inside(root, best_key, "model")),
         "ema": ("ema", _inside(root, "ema", "state", "model")),
         "last": ("model", _inside(root, "model")),
     }
-    return {name: _state(name, key, held) for name, (key, held) in places.items() if held}
+    return {name: _state(archive, name, key, held) for name, (key, held) in places.items() if held}
 
 
 def _inside(value: Any, *keys: str) -> Any:
@@ -85,11 +93,12 @@ def _inside(value: Any, *keys: str) -> Any:
     return value
 
 
-def _state(name: str, key: str, held: Any) -> State:
-    tensors = mapping_in(held)
-    for parameter, value in tensors.items():
+def _state(archive: Archive, name: str, key: str, held: Any) -> State:
+    tensors: dict[str, Tensor] = {}
+    for parameter, value in mapping_in(held).items():
         if not isinstance(parameter, str) or not isinstance(value, TensorRef):
             raise FormatError(f"{parameter} in {key} is no tensor.")
+        tensors[parameter] = StoredTensor(archive, value)
     return State(name, key, tensors)
 
 

@@ -3,69 +3,115 @@
 The bytes are those of ``torch.save(root, file_object)`` of torch 2.13 for plain dicts of plain
 tensors, but for ``.data/serialization_id``, which is fixed: torch makes it from a hash that is not
 the same everywhere, and only logs it.
+
+Three threads share the work, each a few megabytes ahead of the next: one reads and verifies, one
+casts and writes, one hashes. All three let go of Python's lock while they are at a block.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import zlib
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from queue import Queue
-from threading import Thread
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from pipeline import files
-from pipeline.errors import FormatError
 from pipeline.manifest import FileDigest
+from stages.common.ahead import ahead
 from stages.common.casting import cast
+from stages.common.checksum import crc32
+from stages.common.finite import all_finite
 from stages.common.packing import ALIGNMENT, Packer
 from stages.common.pickler import Pickled, Weight, pickled
+from stages.common.unfit import Unfit
 
-__all__ = ["Weight", "size_of", "write_archive"]
+__all__ = ["Weight", "Written", "size_of", "write_archive"]
 
 _BEFORE = {".format_version": b"1", ".storage_alignment": b"%d" % ALIGNMENT, "byteorder": b"little"}
 _AFTER = {"version": b"3\n", ".data/serialization_id": b"0" * 40}
 
-_WIDER = {"float16": "bfloat16", "bfloat16": "float32", "float32": "keep"}
+_READ_AHEAD = 4
+"""Blocks of a megabyte that are read and verified before they are asked for."""
+
+_HASH_BEHIND = 8
+"""Blocks, headers among them, that are written before they are hashed."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What is known of a file once it is written.
+
+    Attributes:
+        digest: its size and sha256.
+        nonfinite: the names of the tensors that hold NaN or Inf, or whose values overflowed.
+    """
+
+    digest: FileDigest
+    nonfinite: tuple[str, ...] = ()
+
+    @property
+    def facts(self) -> dict[str, list[str]]:
+        """What a record says of it beside the digest: nothing, where all is finite."""
+        return {"nonfinite": list(self.nonfinite)} if self.nonfinite else {}
 
 
 def write_archive(
-    path: Path, root: Mapping[str, Any], advance: Callable[[int], None] | None = None
-) -> FileDigest:
+    path: Path,
+    root: Mapping[str, Any],
+    advance: Callable[[int], None] | None = None,
+    *,
+    allow_nonfinite: bool = False,
+) -> Written:
     """Write a root to a file that is whole or absent, and give its digest.
 
     Args:
         path: the file; replaced if it is there.
         root: nested dicts of text, numbers, booleans, None and `Weight`.
         advance: told the bytes written, `size_of` in all.
+        allow_nonfinite: write NaN and Inf all the same.
 
     Raises:
-        FormatError: naming the tensor whose source is damaged or whose values a cast overflows.
+        FormatError: naming the tensors that are damaged, hold NaN or Inf, or overflow in a cast.
         OSError: when the disk takes no more.
     """
-    content = pickled(root)
+    content, unfit = pickled(root), Unfit()
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    hasher = hashlib.sha256()
     try:
-        with temporary.open("wb", buffering=0) as file, _Hasher() as hasher:
+        with (
+            temporary.open("wb", buffering=0) as file,
+            ThreadPoolExecutor(1) as hashing,
+            closing(ahead(_read(content), _READ_AHEAD)) as blocks,
+        ):
+            unhashed: deque[Future[None]] = deque()
 
             def sink(block: bytes | memoryview) -> None:
-                hasher.update(block)
+                if len(unhashed) == _HASH_BEHIND:
+                    unhashed.popleft().result()
+                unhashed.append(hashing.submit(hasher.update, block))
                 rest = memoryview(block)
                 while rest:
                     rest = rest[file.write(rest) :]
                 if advance is not None:
                     advance(len(block))
 
+            def copy(packer: Packer, name: str, weight: Weight) -> int:
+                return _copy(packer, name, weight, blocks, unfit)
+
             packer = Packer(sink)
-            _pack(packer, content, _copy)
+            _pack(packer, content, copy)
+            if not allow_nonfinite:
+                unfit.demand_none()
             os.fdatasync(file.fileno())
         files.replace_file(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    return FileDigest(packer.position, hasher.hexdigest())
+    return Written(FileDigest(packer.position, hasher.hexdigest()), unfit.names)
 
 
 def size_of(root: Mapping[str, Any]) -> int:
@@ -95,68 +141,34 @@ def _pack(packer: Packer, content: Pickled, put: Callable[[Packer, str, Weight],
 def _put_small(packer: Packer, name: str, content: bytes) -> None:
     packer.begin(name, len(content))
     packer.write(content)
-    packer.end(zlib.crc32(content))
+    packer.end(crc32(content))
 
 
-def _copy(packer: Packer, name: str, weight: Weight) -> int:
-    if weight.ref.whole and weight.written == weight.ref.dtype:
-        for block in weight.archive.blocks(weight.ref):  # This checks the CRC that is given back.
-            packer.write(block)
-        return weight.archive.crc(weight.ref)
-    crc = 0
-    for block in _elements(name, weight):
+def _read(content: Pickled) -> Iterator[memoryview | None]:
+    """Read all tensors, one after the other; ``None`` says that one is complete and verified."""
+    for _, weight in content.storages:
+        yield from weight.tensor.blocks()
+        weight.tensor.forget()
+        yield None
+
+
+def _copy(
+    packer: Packer,
+    name: str,
+    weight: Weight,
+    blocks: Iterator[memoryview | None],
+    unfit: Unfit,
+) -> int:
+    """Write the next tensor of ``blocks``; give the CRC-32 of what was written."""
+    source, target = weight.tensor.dtype, weight.written
+    finite, overflowed, crc = True, 0, 0
+    while (block := next(blocks)) is not None:
+        finite = finite and all_finite(block, source)
+        if source != target:
+            block, lost = cast(block, source, target)
+            overflowed += lost
         packer.write(block)
-        crc = zlib.crc32(block, crc)
-    return crc
-
-
-def _elements(name: str, weight: Weight) -> Iterator[memoryview]:
-    """Give a tensor's bytes as they are written."""
-    source, target, overflowed = weight.ref.dtype, weight.written, 0
-    for block in weight.archive.blocks(weight.ref):
-        if source == target:
-            yield block
-            continue
-        made, lost = cast(block, source, target)
-        overflowed += lost
-        yield made
-    if overflowed:
-        raise FormatError(
-            f"The tensor {name} does not fit into {target}: {overflowed} of its values overflow.",
-            str(weight.archive.path),
-            f"Choose one with a wider range: export.dtype={_WIDER[target]}",
-        )
-
-
-class _Hasher:
-    """A sha256 on a thread of its own, since it is slower than the disk."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-        self._blocks: Queue[bytes | None] = Queue(maxsize=8)
-        self._thread = Thread(target=self._work, name="sha256", daemon=True)
-
-    def _work(self) -> None:
-        while (block := self._blocks.get()) is not None:
-            self._hash.update(block)
-
-    def update(self, block: bytes | memoryview) -> None:
-        """Hash a copy of the block, which may change after this."""
-        self._blocks.put(bytes(block))
-
-    def hexdigest(self) -> str:
-        """Give the digest; only after the ``with`` block, when all is hashed."""
-        return self._hash.hexdigest()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._blocks.put(None)
-        self._thread.join()
+        if weight.known_crc is None:
+            crc = crc32(block, crc)
+    unfit.add(name, weight.tensor.path, finite, overflowed, target)
+    return crc if weight.known_crc is None else weight.known_crc

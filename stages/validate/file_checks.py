@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from pipeline.layout import STAGE_JSON
 from stages.common.checkpoint import State
+from stages.common.stored import StoredTensor
 from stages.validate.checks import Outcome, failed, listed, passed, phrased, skipped, warned
 from stages.validate.opened import OpenedFile, Unavailable
 from stages.validate.scan import Scan
@@ -91,10 +92,11 @@ def records(file: OpenedFile, scan: Callable[[], Scan]) -> Outcome:
     return passed(f"{len(file.archive.records)} records match their checksums")
 
 
-def finite(file: OpenedFile, scan: Scan) -> Outcome:
-    """Report the tensors with NaN or Inf."""
+def finite(file: OpenedFile, scan: Scan, accepted: Collection[str] = ()) -> Outcome:
+    """Report the tensors with NaN or Inf; a warning where the export was told to accept them."""
     if scan.infinite:
-        return failed(
+        wrong = warned if set(scan.infinite) <= set(accepted) else failed
+        return wrong(
             f"NaN or Inf in {len(scan.infinite)} tensors: {listed(scan.infinite)}.",
             "take another state or epoch: checkpoint.state=ema, checkpoint.epoch=N",
         )
@@ -107,7 +109,8 @@ def state(file: OpenedFile, digest: str | None, kept: bool) -> Outcome:
         return skipped("the source's digest is not known")
     if not kept:
         return skipped("the weights were cast to another dtype")
-    own = State("best", "best_state", file.tensors).digest(file.archive)
+    stored = {name: StoredTensor(file.archive, ref) for name, ref in file.tensors.items()}
+    own = State("best", "best_state", stored).digest()
     if own != digest:
         return failed(f"The weights in {file.name} are not those of the checkpoint.", file.remedy)
     return passed("the weights are those of the checkpoint, bit for bit")

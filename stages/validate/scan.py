@@ -1,7 +1,6 @@
 """One pass over all the weights of a file: are the bytes those that were written, are they numbers?
 
-NaN and Inf are found by their bits, which takes no conversion and works for every float: the
-exponent is all ones. Memory stays at one block, a megabyte.
+Memory stays at one block, a megabyte.
 """
 
 from __future__ import annotations
@@ -14,20 +13,8 @@ from pathlib import Path
 from pipeline.errors import FormatError
 from pipeline.files import BUFFER
 from stages.common.archive import Archive
+from stages.common.finite import all_finite
 from stages.common.tensors import TensorRef
-
-EXPONENTS = {
-    "float16": ("<u2", 0x7C00),
-    "bfloat16": ("<u2", 0x7F80),
-    "float32": ("<u4", 0x7F80_0000),
-    "float64": ("<u8", 0x7FF0_0000_0000_0000),
-    "complex64": ("<u4", 0x7F80_0000),
-    "complex128": ("<u8", 0x7FF0_0000_0000_0000),
-    "float8_e5m2": ("u1", 0x7C),
-    # No infinity in this one: only the pattern that is all ones is NaN.
-    "float8_e4m3fn": ("u1", 0x7F),
-}
-"""By dtype: the unsigned integer of its size, and the bits that are all ones in NaN and Inf."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +45,10 @@ def scan(archive: Archive, tensors: dict[str, TensorRef], advance: Callable[[int
 
 def _finite(archive: Archive, ref: TensorRef, advance: Callable[[int], None]) -> bool:
     """Read a tensor to its end, so that its checksum is verified, whatever it holds."""
-    import numpy as np
-
-    unsigned, ones = EXPONENTS.get(ref.dtype, ("", 0))
     finite = True
     for block in archive.blocks(ref):
         advance(len(block))
-        if finite and unsigned:
-            bits = np.frombuffer(block, unsigned)
-            mask = bits.dtype.type(ones)
-            finite = not bool(((bits & mask) == mask).any())
+        finite = finite and all_finite(block, ref.dtype)
     return finite
 
 

@@ -119,7 +119,8 @@ class Suite:
         yield f"{name}.builders", lambda: requirements(file.config, model.settings)
         yield f"{name}.tensors", lambda: model_checks.tensors(file, model.settings)
         yield f"{name}.dtypes", partial(model_checks.dtypes, file, asked)
-        yield f"{name}.finite", lambda: file_checks.finite(file, model.scan)
+        accepted = (self.export if name == "lm" else self.compression).get("nonfinite", ())
+        yield f"{name}.finite", lambda: file_checks.finite(file, model.scan, accepted)
         yield f"{name}.state", partial(file_checks.state, file, digest, asked == "keep")
 
     def _provenance(self, name: str) -> tuple[str | None, str]:

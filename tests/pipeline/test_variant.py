@@ -50,6 +50,7 @@ def test_the_label_says_where_the_weights_come_from(overrides, label):
         "outputs=/elsewhere", "push=none", "push.tag=v9", "validate=off", "strict=true",
         "stages=[collect]", "until_stage=collect", "force=all", "lock_timeout=1", "plan_only=true",
         "expect.codec=dac_44khz", "checkpoint.url=https://unused.example", "compression.source=no",
+        "export.allow_nonfinite=true",
     ],
 )  # fmt: skip
 def test_what_cannot_change_the_bytes_changes_no_folder(override):

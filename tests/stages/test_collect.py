@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ class TestDora:
                 "epoch": 2,
                 "state": "best",
                 "state_key": "best_state",
-                "state_digest": best.digest(opened.archive),
+                "state_digest": best.digest(),
                 "parameters": best.parameters,
                 "dtypes": {"float32": 36},
                 "bytes": 4 * best.parameters,
@@ -168,9 +169,25 @@ class TestDora:
         record = done(bench, of(sig=LM, dora_dir=str(dora), epoch=3, state="best"))
         assert record.warnings == ("the weights are the best up to epoch 3, reached at epoch 2",)
 
-    def test_rank_0_of_an_fsdp_run_has_the_best_state_alone(self, bench, dora):
-        found = problem(bench, of(sig=SHARDED, dora_dir=str(dora), epoch=2))
-        assert "shards" in found and "checkpoint.state=best" in found
+    def test_a_state_of_an_fsdp_run_comes_from_all_its_ranks(self, bench, dora):
+        asked = of(sig=SHARDED, dora_dir=str(dora), epoch=2)
+        plan = bench.plan(asked)
+        assert "ema state, from the shards of 2 ranks, of epoch 2" in plan.summary
+        facts = done(bench, asked).facts
+        assert (facts["state"], facts["dtypes"]) == ("ema", {"float32": 36})
+        assert len(facts["shards"]) == 1
+        assert "state_digest" not in plan.facts  # it would take to read the shards
+        assert plan.facts.items() <= facts.items()
+
+    def test_another_rank_that_saved_again_is_collected_again(self, bench, dora, tmp_path):
+        copy = tmp_path / "dora"
+        shutil.copytree(dora / "xps" / SHARDED, copy / "xps" / SHARDED)
+        asked = of(sig=SHARDED, dora_dir=str(copy), state="last")
+        before = asked.key(bench.context(asked))
+        path = copy / "xps" / SHARDED / "checkpoint.th.1"
+        shutil.copy2(path, copy / "again")
+        (copy / "again").rename(path)
+        assert asked.key(bench.context(asked)) != before
 
     def test_an_unknown_signature(self, bench, dora):
         assert f"//sig/{LM} (3 epochs, best ce 3.000)" in problem(
@@ -285,7 +302,7 @@ class TestFile:
         assert (facts["kind"], facts["form"], facts["state"]) == ("file", "exported", "best")
         assert (facts["epoch"], facts["epochs"], facts["signature"]) == (None, 0, None)
         with Checkpoint.open(checkpoint) as original:
-            expected = original.states["best"].digest(original.archive)
+            expected = original.states["best"].digest()
         assert facts["state_digest"] == expected
         with Checkpoint.open(bench.run.collect.checkpoint) as collected:
             assert collected.archive.directory_digest == facts["archive"]

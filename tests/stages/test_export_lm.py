@@ -1,6 +1,7 @@
 """``state_dict.bin``: equal to torch's own work, safe to load, the same from anywhere."""
 
 import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -11,20 +12,21 @@ from omegaconf import OmegaConf
 from pipeline.errors import FormatError, OutputError, PipelineError, SourceError
 from pipeline.files import file_digest
 from pipeline.layout import STATE_DICT
+from stages.common.checkpoint import Checkpoint
 from stages.export_lm import ExportLM
 from tests import exports
 from tests.experiments import rewrite, write_encodec_experiment, write_exported, write_lm_experiment
 from tests.exports import Bench, collected, config_of, export, load, request, same, source
 
 small_disk = exports.small_disk
-SIG = "1a2b3c4d"
+SIG, SHARDED = "1a2b3c4d", "e0a84302"
 
 
 @pytest.fixture(scope="module")
 def dora(tmp_path_factory):
     folder = tmp_path_factory.mktemp('it\'s a "Döra" folder')
     write_lm_experiment(folder, SIG)
-    write_lm_experiment(folder, "e0a84302", fsdp=True)
+    write_lm_experiment(folder, SHARDED, fsdp=True)
     write_lm_experiment(folder, "05f94543", conditioners=None)
     write_encodec_experiment(folder)
     return folder
@@ -85,8 +87,8 @@ def test_whole_numbers_are_not_cast(tmp_path, dora):
 
 
 def test_the_full_state_of_a_sharded_run(tmp_path, dora):
-    loaded = load(exported(tmp_path, dora, "e0a84302"))["best_state"]
-    whole = source(dora / "xps" / "e0a84302" / "checkpoint.th")["fsdp_best_state"]["model"]
+    loaded = load(exported(tmp_path, dora, SHARDED))["best_state"]
+    whole = source(dora / "xps" / SHARDED / "checkpoint.th")["fsdp_best_state"]["model"]
     assert same(loaded, whole)
     assert {tensor.dtype for tensor in loaded.values()} == {torch.float16}
     assert all(tensor.numel() for tensor in loaded.values())
@@ -207,6 +209,7 @@ def test_the_key_has_all_that_shapes_the_bytes(tmp_path, dora):
         {"sanitize": False},
         {"audiocraft_version": "1.4.0"},
         {"config_overrides": {"dataset.segment_duration": 30}},
+        {"allow_nonfinite": True},
     ]
     stages = [ExportLM(export(**settings)) for settings in variants]
     keys = [stage.key(bench.context(stage)) for stage in stages]
@@ -233,6 +236,49 @@ def test_an_overflow_names_the_tensor_and_leaves_no_file(tmp_path, value):
         bench.do(ExportLM(export(dtype="float16")))
     assert len(str(caught.value).splitlines()) <= 3
     assert os.listdir(bench.run.export_lm.root) == []
+
+
+@pytest.mark.parametrize("dtype", ["keep", "float16", "bfloat16"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 3e38])
+def test_no_nan_is_published_unless_it_is_allowed(tmp_path, dtype, value):
+    folder = write_lm_experiment(tmp_path / "dora", SIG)
+    best = source(folder / "checkpoint.th")["best_state"]
+    best["model"]["linears.2.weight"][1, 1] = value
+    rewrite(folder / "checkpoint.th", best_state=best)
+    bench = collected(tmp_path, sig=SIG, dora_dir=str(tmp_path / "dora"))
+    fits = value == 3e38 and dtype != "float16"
+    if not fits:
+        with pytest.raises(FormatError, match="linears.2.weight(?s:.*)allow_nonfinite=true"):
+            bench.do(ExportLM(export(dtype=dtype)))
+        assert os.listdir(bench.run.export_lm.root) == []
+        bench.run.export_lm.root.rmdir()
+    record = bench.do(ExportLM(export(dtype=dtype, allow_nonfinite=True)))
+    assert record.facts.get("nonfinite", []) == ([] if fits else ["linears.2.weight"])
+
+
+def test_the_last_state_of_a_sharded_run(tmp_path, dora):
+    """Every rank's pieces, in order, are the tensors of an unsharded save."""
+    bench = collected(tmp_path, sig=SHARDED, dora_dir=str(dora), state="last")
+    record = bench.do(ExportLM(export()))
+    made = torch.load(bench.run.export_lm.state_dict, weights_only=True)["best_state"]
+    path = dora / "xps" / SHARDED / "checkpoint.th"
+    ranks = [source(path)["model"], source(path.with_name("checkpoint.th.1"))["model"]]
+    assert list(made) == list(ranks[0])
+    for key, tensor in made.items():
+        assert torch.equal(tensor.flatten(), torch.cat([rank[key] for rank in ranks]))
+    assert record.facts["parameters"] == sum(tensor.numel() for tensor in made.values())
+    with Checkpoint.open(bench.run.export_lm.state_dict) as exported:
+        assert exported.states["best"].digest() == bench.records["collect"].facts["state_digest"]
+
+
+def test_another_rank_that_saved_since_it_was_collected(tmp_path, dora):
+    copy = tmp_path / "copy"
+    shutil.copytree(dora / "xps" / SHARDED, copy / "xps" / SHARDED)
+    bench = collected(tmp_path, sig=SHARDED, dora_dir=str(copy), state="last")
+    path = copy / "xps" / SHARDED / "checkpoint.th.1"
+    rewrite(path, scaler={"scale": 2.0}, model=dict(source(path)["model"], extra=torch.ones(1)))
+    with pytest.raises(PipelineError):
+        bench.do(ExportLM(export()))
 
 
 def test_a_flipped_bit_is_found_while_copying(tmp_path):

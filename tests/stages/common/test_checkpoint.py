@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from pipeline.errors import FormatError, SourceError
-from stages.common.checkpoint import Checkpoint, choose_state
-from tests.archives import content, elements
+from stages.common.checkpoint import Checkpoint
+from stages.common.state_choice import choose_state
+from tests.archives import elements
 from tests.experiments import (
     rewrite,
     write_encodec_experiment,
@@ -44,7 +45,8 @@ def refusal(path: Path) -> str:
 def exact(opened: Checkpoint, state: str, tensors: dict[str, torch.Tensor]) -> bool:
     refs = opened.states[state].tensors
     return list(refs) == list(tensors) and all(
-        content(opened.archive, refs[key]) == elements(tensor) for key, tensor in tensors.items()
+        b"".join(map(bytes, refs[key].blocks())) == elements(tensor)
+        for key, tensor in tensors.items()
     )
 
 
@@ -89,14 +91,14 @@ def test_an_exported_file_old_or_new(tmp_path, dora, form):
         assert (opened.signature, opened.history, opened.epochs) == (None, [], 0)
         assert opened.config == original.config
         assert list(opened.states) == ["best"]
-        digest = opened.states["best"].digest(opened.archive)
-        assert digest == original.states["best"].digest(original.archive)
-        assert digest != original.states["last"].digest(original.archive)
+        digest = opened.states["best"].digest()
+        assert digest == original.states["best"].digest()
+        assert digest != original.states["last"].digest()
 
 
 def test_the_digest_does_not_depend_on_order_or_surroundings(tmp_path, checkpoint):
     with Checkpoint.open(checkpoint) as opened:
-        digest = opened.states["best"].digest(opened.archive)
+        digest = opened.states["best"].digest()
     best = source(checkpoint)["best_state"]["model"]
     flat = torch.cat([tensor.flatten() for tensor in best.values()])
     views, at = {}, 0
@@ -105,11 +107,11 @@ def test_the_digest_does_not_depend_on_order_or_surroundings(tmp_path, checkpoin
         at += tensor.numel()
     rewrite(checkpoint, best_state={"model": dict(reversed(views.items()))}, optimizer=...)
     with Checkpoint.open(checkpoint) as opened:
-        assert opened.states["best"].digest(opened.archive) == digest
+        assert opened.states["best"].digest() == digest
     best["out_norm.bias"][0] += 1
     rewrite(checkpoint, best_state={"model": best})
     with Checkpoint.open(checkpoint) as opened:
-        assert opened.states["best"].digest(opened.archive) != digest
+        assert opened.states["best"].digest() != digest
 
 
 def test_a_reference_is_a_name(tmp_path):
@@ -125,7 +127,7 @@ class TestFSDP:
         path = dora / "xps/f5d9f5d9/checkpoint.th"
         with Checkpoint.open(path) as opened:
             assert list(opened.states) == ["best"]
-            assert opened.shards == ("ema", "last")
+            assert list(opened.shards) == ["ema", "last"]
             assert opened.states["best"].key == "fsdp_best_state"
             assert opened.states["best"].dtypes == {"float16": 36}
             assert exact(opened, "best", source(path)["fsdp_best_state"]["model"])
@@ -139,21 +141,6 @@ class TestFSDP:
         path = tmp_path / "renamed.th"
         path.write_bytes((dora / "xps/f5d9f5d9/checkpoint.th.1").read_bytes())
         assert "one rank's share" in refusal(path)
-
-    @pytest.mark.parametrize("state", ["ema", "last"])
-    def test_shards_are_refused(self, dora, state):
-        with (
-            Checkpoint.open(dora / "xps/f5d9f5d9/checkpoint.th") as opened,
-            pytest.raises(SourceError, match=f"{state} state in shards(?s:.*)state=best"),
-        ):
-            choose_state(opened, state, None)
-
-    def test_an_epoch_was_judged_on_what_is_in_shards(self, dora):
-        with (
-            Checkpoint.open(dora / "xps/f5d9f5d9/checkpoint_1.th") as opened,
-            pytest.raises(SourceError, match=r"the ema state(?s:.*)compression\.state=best"),
-        ):
-            choose_state(opened, "auto", 1, "compression")
 
 
 class TestChoice:

@@ -17,6 +17,8 @@ from pipeline import files
 from pipeline.errors import FormatError
 from stages.common.archive import Archive
 from stages.common.casting import FLOATS, TARGETS
+from stages.common.finite import EXPONENTS
+from stages.common.stored import StoredTensor
 from stages.common.tensors import TensorRef
 from stages.common.writer import Weight, size_of, write_archive
 from tests.archives import DTYPES, elements, interned, saved, weights
@@ -32,11 +34,12 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "state_dict.bin"
 
 
-def rewritten(source: Path, target: Path, dtype: str | None = None) -> bytes:
+def rewritten(source: Path, target: Path, dtype: str | None = None, finite: bool = False) -> bytes:
     """Write what is in one archive into another, and give the bytes."""
     with Archive.open(source) as archive:
         root = weights(archive, archive.root, dtype)
-        assert size_of(root) == write_archive(target, root).size
+        written = write_archive(target, root, allow_nonfinite=not finite)
+        assert size_of(root) == written.digest.size
     return target.read_bytes()
 
 
@@ -180,8 +183,44 @@ def test_a_cast_that_overflows_names_the_tensor_and_leaves_no_file(source, targe
     saved(source, {"best_state": {"fine": torch.ones(2), "wide.weight": torch.tensor([1e5, 2e6])}})
 
     with pytest.raises(FormatError, match=r"wide\.weight .* float16: 2 .*\n.*\n.*bfloat16"):
-        rewritten(source, target, "float16")
+        rewritten(source, target, "float16", finite=True)
     assert list(target.parent.iterdir()) == [source]
+
+
+@pytest.mark.parametrize("dtype", [None, "bfloat16"])
+@pytest.mark.parametrize("name", [name for name in EXPONENTS if name != "complex32"])
+@pytest.mark.parametrize("value", [float("nan"), -float("inf")])
+def test_every_tensor_with_nan_or_inf_is_named_and_leaves_no_file(
+    source, target, dtype, name, value
+) -> None:
+    bad = torch.zeros(300_001, dtype=torch.float64)
+    bad[300_000] = value
+    narrow = bad.clone()
+    if name == "float8_e4m3fn":  # it has no infinity
+        narrow[300_000] = float("nan")
+    saved(source, {"ok": torch.ones(2), "a": narrow.to(getattr(torch, name)), "b.c": bad})
+
+    with pytest.raises(FormatError, match=r"in 2 tensors: a, b\.c\.\n.*\n.*allow_nonfinite=true"):
+        rewritten(source, target, dtype, finite=True)
+    assert list(target.parent.iterdir()) == [source]
+
+    with Archive.open(source) as archive:
+        root = weights(archive, archive.root, dtype)
+        assert write_archive(target, root, allow_nonfinite=True).nonfinite == ("a", "b.c")
+    kept = torch.load(target)["b.c"][300_000]
+    assert kept.isnan() if value != value else kept == value
+
+
+def test_damage_is_told_before_the_nan_that_it_makes(source, target) -> None:
+    saved(source, {"a": torch.zeros(600_000), "b": torch.zeros(3)})
+    with Archive.open(source) as archive:
+        at = archive.records["data/0"].offset
+    raw = bytearray(source.read_bytes())
+    raw[at : at + 4] = b"\xff" * 4
+    source.write_bytes(raw)
+
+    with pytest.raises(FormatError, match="data/0"):
+        rewritten(source, target, finite=True)
 
 
 def test_a_damaged_source_names_the_record_and_leaves_no_file(source, target) -> None:
@@ -242,7 +281,7 @@ def test_the_digest_the_size_and_the_progress_are_those_of_the_file(source, targ
     saved(source, {"a": torch.arange(6_000_000), "b": "text"})
     told: list[int] = []
     with Archive.open(source) as archive:
-        digest = write_archive(target, weights(archive, archive.root), told.append)
+        digest = write_archive(target, weights(archive, archive.root), told.append).digest
 
     assert digest == files.file_digest(target)
     assert sum(told) == digest.size == target.stat().st_size
@@ -284,7 +323,7 @@ def test_what_no_release_holds_is_refused(target: Path) -> None:
 def test_nothing_is_cast_to_what_is_no_target(source: Path) -> None:
     saved(source, {"a": torch.ones(1)})
     with Archive.open(source) as archive, pytest.raises(ValueError, match="int8"):
-        Weight(archive, archive.root["a"], "int8")
+        Weight(StoredTensor(archive, archive.root["a"]), "int8")
 
 
 def test_memory_stays_small_whatever_the_size(source: Path, target: Path) -> None:

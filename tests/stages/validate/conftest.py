@@ -33,7 +33,7 @@ def experiments(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def digest(checkpoint: Path) -> str:
     """Give the digest of a checkpoint's best state."""
     with Checkpoint.open(checkpoint) as opened:
-        return opened.states["best"].digest(opened.archive)
+        return opened.states["best"].digest()
 
 
 @pytest.fixture

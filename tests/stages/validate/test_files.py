@@ -62,6 +62,17 @@ def test_no_number_escapes(candidate: Candidate, value: float, dtype: torch.dtyp
     assert "1 tensors: emb.2.weight" in row["message"]
 
 
+def test_what_the_export_accepted_is_a_warning(candidate: Candidate):
+    def spoil(package: dict[str, Any]) -> None:
+        package["best_state"]["emb.2.weight"][-1, -1] = float("nan")
+
+    candidate.spoil(spoil)
+    candidate.facts["export_lm"]["nonfinite"] = ["emb.1.weight"]
+    assert candidate.verdicts()["lm.finite"] == "fail"
+    candidate.facts["export_lm"]["nonfinite"].append("emb.2.weight")
+    assert candidate.verdicts()["lm.finite"] == "warn"
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
 def test_the_largest_and_smallest_numbers_are_numbers(candidate: Candidate, dtype: torch.dtype):
     def cast(package: dict[str, Any]) -> None:
