@@ -13,7 +13,7 @@ from pipeline.layout import STATE_DICT
 from pipeline.manifest import digest
 from pipeline.schema import CheckpointConfig
 from pipeline.stage import Context, Facts
-from stages.common import downloads, hub, sources
+from stages.common import downloads, hub, saving, sources
 from stages.common.experiments import PREFIX, Experiment, find_experiment, parse_signature
 
 
@@ -127,7 +127,9 @@ def _of(experiment: Experiment, config: CheckpointConfig) -> Origin:
 
 def _file(config: CheckpointConfig, ctx: Context) -> Origin:
     path = Path(str(config.path)).expanduser()
-    return Origin("file", path.name, sources.demand_file(path, STATE_DICT).absolute())
+    saving.demand_complete(path)
+    found = sources.demand_file(saving.complete(path) or path, STATE_DICT).absolute()
+    return Origin("file", found.name, found, notes=saving.note(found))
 
 
 def _url(config: CheckpointConfig, ctx: Context) -> Origin:

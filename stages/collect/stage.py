@@ -16,7 +16,7 @@ from pipeline.schema import CheckpointConfig
 from pipeline.stage import Context, Facts, Plan, Problem, Record
 from stages.collect.findings import Finding, examine
 from stages.collect.origins import Origin, fetch, locate
-from stages.common import hub, legacy
+from stages.common import hub, legacy, saving
 from stages.common.archive import Archive, is_legacy, is_zip
 from stages.common.checkpoint import STATES
 from stages.common.sharded import rank_files
@@ -45,12 +45,14 @@ class Collect:
         """
         if problems := self._settings():
             return problems
+        path = None
         try:
             origin = locate(self.config, ctx)
-            if origin.path is not None and not is_legacy(origin.path):
-                examine(origin.path, origin, self.config)
+            path = origin.path
+            if path is not None and not is_legacy(path):
+                examine(path, origin, self.config)
         except PipelineError as error:
-            return [Problem.of(error)]
+            return [Problem.of(saving.explained(error, path))]
         return []
 
     def plan(self, ctx: Context) -> Plan:

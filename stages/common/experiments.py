@@ -17,6 +17,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from pipeline.errors import ConfigError, FormatError, SourceError
+from stages.common import saving
 from stages.common.checkpoint import Checkpoint
 from stages.common.history import epochs_in, summary
 from stages.common.xp_yaml import config_in
@@ -70,16 +71,6 @@ class Experiment:
         return self.folder / "checkpoint.th"
 
     @property
-    def unnamed_checkpoint(self) -> Path:
-        """The last checkpoint while it is saved; with `save_token` beside it, it is complete."""
-        return self.folder / "checkpoint.th.tmp"
-
-    @property
-    def save_token(self) -> Path:
-        """What stands there between the end of a save and its renaming."""
-        return self.folder / "checkpoint.th.tmp.done"
-
-    @property
     def old_checkpoint(self) -> Path:
         """What old versions of AudioCraft left when a save was interrupted."""
         return self.folder / "checkpoint.th.old"
@@ -122,8 +113,8 @@ class Experiment:
             for path in self.folder.glob("checkpoint_*.th")
             if (match := _EPOCH_FILE.fullmatch(path.name)) and path.is_file()
         }
-        last = {None: self.last_checkpoint} if self.last_checkpoint.is_file() else {}
-        return dict(sorted(found.items())) | last
+        last = saving.complete(self.last_checkpoint)
+        return dict(sorted(found.items())) | ({None: last} if last else {})
 
     def checkpoint(self, epoch: int | None, group: str = "checkpoint") -> Path:
         """Give the last checkpoint, or that of an epoch; the last epoch's may be the last one.
@@ -138,13 +129,13 @@ class Experiment:
         """
         if epoch is None:
             return self._last(group)
-        own = self.epoch_checkpoint(epoch)
-        if own.is_file():
+        own = saving.complete(self.epoch_checkpoint(epoch))
+        if own is not None:
             return own
         there = self.checkpoints
         last = _epochs_of(there[None]) if None in there else None
         if epoch == last:
-            return self.last_checkpoint
+            return there[None]
         epochs = sorted({number for number in (*there, last) if number is not None})
         hint = "There is none at all: the run was interrupted, or has just begun."
         if epochs:
@@ -158,32 +149,28 @@ class Experiment:
     @property
     def notes(self) -> tuple[str, ...]:
         """What to say about a save that has not ended."""
-        name = self.unnamed_checkpoint.name
-        if not self.unnamed_checkpoint.is_file():
+        unnamed = saving.unnamed(self.last_checkpoint)
+        if not unnamed.is_file():
             return ()
-        if not self.save_token.is_file():
-            return (f"{name} is being written, or was left by an interrupted save: not used",)
-        if self.last_checkpoint.is_file():
-            return (f"{name} is complete, and newer than what is used: the run has to rename it",)
-        return (f"{name} is used: it is complete, and only lacks its name",)
+        if saving.complete(self.last_checkpoint) == unnamed:
+            return saving.note(unnamed)
+        return (f"{unnamed.name} is being written, or was left by an interrupted save: not used",)
 
     def _last(self, group: str) -> Path:
         """Give the one last checkpoint that is whole."""
-        last, unnamed = self.last_checkpoint, self.unnamed_checkpoint
+        last = self.last_checkpoint
         if self.old_checkpoint.exists():
             raise SourceError(
                 "An interrupted save left two files that may be the last checkpoint.",
                 str(self.old_checkpoint),
                 f"Remove the wrong one, or choose: checkpoint=file checkpoint.path={last}",
             )
-        if last.is_file():
-            return last
-        if unnamed.is_file() and self.save_token.is_file():
-            return unnamed
+        if (found := saving.complete(last)) is not None:
+            return found
         epochs = [epoch for epoch in self.checkpoints if epoch is not None]
         hint = "The run was interrupted before its first epoch ended, or has just begun."
-        if unnamed.is_file():
-            hint = f"{unnamed.name} is not complete: wait for the run to save it."
+        if saving.unnamed(last).is_file():
+            hint = f"{saving.unnamed(last).name} is not complete: wait for the run to save it."
         if epochs:
             hint = f"There are those of single epochs: {group}.epoch={epochs[-1]}"
         raise SourceError(f"{PREFIX}{self.sig} has no last checkpoint.", str(last), hint)

@@ -8,12 +8,14 @@ parameter. Buffers are not sharded: every rank has them whole.
 
 from __future__ import annotations
 
+import glob
 import math
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import FormatError
+from stages.common import saving
 from stages.common.checksum import crc32
 from stages.common.states import State
 from stages.common.stored import Tensor
@@ -80,22 +82,25 @@ class ShardedTensor:
 def rank_files(path: Path) -> tuple[Path, ...]:
     """Give the files of ranks 1, 2, ... beside that of rank 0, or beside what that links to.
 
+    Where the save was cut off between its end and its renaming, some still have their first name.
+
     Raises:
         FormatError: when one is missing between two that are there.
     """
     first = path.resolve()
-    prefix = f"{first.name}."
-    endings = [
-        other.name.removeprefix(prefix)
-        for other in first.parent.iterdir()
-        if other.name.startswith(prefix)
-    ]
-    ranks = sorted(int(ending) for ending in endings if ending.isdecimal())
-    for expected, rank in enumerate(ranks, 1):
-        if rank != expected:
-            missing = first.with_name(f"{prefix}{expected}")
+    named = first.with_suffix("") if first.suffix == ".tmp" else first
+    complete = saving.token(named).is_file()
+    found: dict[int, Path] = {}
+    for other in sorted(named.parent.glob(f"{glob.escape(named.name)}.*")):
+        ending = other.name.removeprefix(f"{named.name}.")
+        rank = ending.removesuffix(".tmp") if complete else ending
+        if rank.isdecimal():
+            found[int(rank)] = other  # of two, the unnamed one: it is newer
+    for expected in range(1, max(found, default=0)):
+        if expected not in found:
+            missing = named.with_name(f"{named.name}.{expected}")
             raise FormatError("A rank's file is missing.", str(missing), "Copy it there.")
-    return tuple(first.with_name(f"{prefix}{rank}") for rank in ranks)
+    return tuple(found[rank] for rank in sorted(found))
 
 
 def joined(states: Sequence[State], full: State) -> State:

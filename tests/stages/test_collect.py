@@ -6,6 +6,8 @@ import json
 import math
 import os
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from pipeline.manifest import digest, pretty
 from pipeline.stage import Plan, Record
 from stages.collect import Collect
 from stages.collect.findings import base_model
+from stages.common import saving
 from stages.common.checkpoint import Checkpoint
 from tests.experiments import (
     rewrite,
@@ -226,6 +229,43 @@ class TestDora:
         asked = of(sig=LM, dora_dir=str(tmp_path))
         assert bench.check(asked) == []
         assert "checkpoint.th.tmp" in bench.plan(asked).notes[0]
+
+    def test_a_file_that_lacks_only_its_name_is_taken_and_told(self, bench, tmp_path):
+        path = write_lm_experiment(tmp_path, LM) / "checkpoint.th"
+        path.rename(saving.unnamed(path))
+        asked = of("file", path=str(path))
+        assert "not there" in problem(bench, asked)
+        saving.token(path).touch()
+        for given in (path, saving.unnamed(path)):
+            asked = of("file", path=str(given))
+            assert "only lacks its name" in bench.plan(asked).notes[0]
+        assert bench.do(asked).facts["signature"] == LM
+
+    def test_a_file_that_is_being_saved_is_refused(self, bench, tmp_path):
+        path = write_lm_experiment(tmp_path, LM) / "checkpoint.th"
+        path.rename(saving.unnamed(path))
+        found = problem(bench, of("file", path=str(saving.unnamed(path))))
+        assert "is being written" in found and "Wait" in found
+
+    def test_a_file_that_grows_is_being_written(self, bench, tmp_path):
+        path = write_lm_experiment(tmp_path, LM) / "checkpoint.th"
+        whole, enough = path.read_bytes(), threading.Event()
+
+        def trainer() -> None:
+            with path.open("wb", buffering=0) as file:
+                for at in range(0, len(whole) - 1000, 500):
+                    file.write(whole[at : at + 500])
+                    if enough.wait(0.05):
+                        break
+
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(trainer)
+            while path.stat().st_size == len(whole) or not path.stat().st_size:
+                pass
+            found = problem(bench, of(sig=LM, dora_dir=str(tmp_path)))
+            enough.set()
+        assert "is being written: it changes" in found
+        assert "cut off" in problem(bench, of(sig=LM, dora_dir=str(tmp_path)))
 
     def test_an_average_that_was_never_updated_is_told(self, bench, tmp_path):
         path = write_lm_experiment(tmp_path, LM) / "checkpoint.th"

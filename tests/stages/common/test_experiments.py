@@ -9,6 +9,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from pipeline.errors import ConfigError, FormatError, SourceError
+from stages.common import saving
 from stages.common.experiments import Experiment, find_experiment, parse_signature
 from tests.experiments import rewrite, write_encodec_experiment, write_lm_experiment
 from tests.exports import source
@@ -137,25 +138,33 @@ class TestInterruptedSaves:
         assert experiment.notes == ()
 
     def test_one_that_is_going_on_is_only_mentioned(self, experiment):
-        experiment.unnamed_checkpoint.touch()
+        saving.unnamed(experiment.last_checkpoint).touch()
         assert experiment.checkpoint(None) == experiment.last_checkpoint
         assert "not used" in experiment.notes[0]
 
-    def test_one_that_lacks_only_its_name_is_only_mentioned(self, experiment):
-        experiment.unnamed_checkpoint.touch()
-        experiment.save_token.touch()
-        assert experiment.checkpoint(None) == experiment.last_checkpoint
-        assert "newer" in experiment.notes[0]
-
-    def test_the_first_one_lacks_only_its_name(self, experiment):
-        experiment.last_checkpoint.rename(experiment.unnamed_checkpoint)
-        experiment.save_token.touch()
-        assert experiment.checkpoint(None) == experiment.unnamed_checkpoint
+    @pytest.mark.parametrize("first", [True, False])
+    def test_one_that_lacks_only_its_name_is_taken(self, experiment, first):
+        last = experiment.last_checkpoint
+        before = last.read_bytes()
+        last.rename(saving.unnamed(last))
+        saving.token(last).touch()
+        if not first:  # the one before it still has the name
+            last.write_bytes(before[:100])
+        assert experiment.checkpoint(None) == saving.unnamed(last)
+        assert experiment.checkpoint(2) == saving.unnamed(last)
         assert "is used" in experiment.notes[0]
+
+    def test_an_epochs_own_file_that_lacks_only_its_name(self, experiment):
+        own = experiment.epoch_checkpoint(1)
+        own.rename(saving.unnamed(own))
+        with pytest.raises(SourceError, match="no checkpoint of epoch 1"):
+            experiment.checkpoint(1)
+        saving.token(own).touch()
+        assert experiment.checkpoint(1) == saving.unnamed(own)
 
     def test_the_first_one_is_not_complete(self, experiment):
         experiment.epoch_checkpoint(1).unlink()
-        experiment.last_checkpoint.rename(experiment.unnamed_checkpoint)
+        experiment.last_checkpoint.rename(saving.unnamed(experiment.last_checkpoint))
         with pytest.raises(SourceError, match="not complete: wait"):
             experiment.checkpoint(None)
 

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from pipeline.errors import FormatError, SourceError
+from stages.common import saving
 from stages.common.archive import Archive
 from stages.common.checkpoint import Checkpoint
+from stages.common.sharded import rank_files
 from stages.common.state_choice import choose_state
 from tests.archives import elements
 from tests.experiments import rewrite, write_lm_experiment
@@ -79,6 +81,20 @@ def test_an_epoch_was_judged_on_what_is_in_shards(dora):
     with Checkpoint.open(dora / "xps/f5d9f5d9/checkpoint_1.th") as opened:
         chosen = choose_state(opened, "auto", 1, "compression")
         assert (chosen.name, chosen.key) == ("ema", "ema")
+
+
+def test_a_save_that_was_cut_off_while_it_was_renamed(sharded):
+    one = sharded.with_name("checkpoint.th.1")
+    before = sharded.with_name("checkpoint_1.th.1").read_bytes()
+    new = one.rename(saving.unnamed(one))
+    one.write_bytes(before)
+    saving.token(sharded).touch()
+    with Checkpoint.open(sharded) as opened:
+        assert choose_state(opened, "last", None).parameters
+    for path in (sharded, saving.unnamed(sharded)):
+        assert rank_files(path) == (new,)
+    saving.token(sharded).unlink()
+    assert rank_files(sharded) == (one,)
 
 
 def test_only_one_rank_is_there(sharded):
