@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -15,13 +16,16 @@ from hypothesis import strategies as st
 
 from pipeline import files
 from pipeline.errors import FormatError
+from stages.common import writer
 from stages.common.archive import Archive
 from stages.common.casting import FLOATS, TARGETS
 from stages.common.finite import EXPONENTS
+from stages.common.packing import Packer
+from stages.common.pickler import pickled
 from stages.common.stored import StoredTensor
 from stages.common.tensors import TensorRef
 from stages.common.writer import Weight, size_of, write_archive
-from tests.archives import DTYPES, elements, interned, saved, weights
+from tests.archives import DTYPES, content, elements, interned, saved, weights
 
 
 @pytest.fixture
@@ -50,7 +54,7 @@ def unnumbered(raw: bytes) -> bytes:
     assert digits is not None
     crc = raw[digits.end() + 4 : digits.end() + 8]
     start, last = digits.span()
-    return (raw[:start] + b"0" * 40 + raw[last:]).replace(crc, bytes(4))
+    return raw[:start] + b"0" * 40 + raw[last:].replace(crc, bytes(4))
 
 
 def assert_same_bytes(value: Any, source: Path, target: Path) -> None:
@@ -134,6 +138,115 @@ def test_any_state_is_written_as_torch_does_and_read_back_by_torch(tmp_path_fact
 
     for options in ({}, {"mmap": True}, {"weights_only": True}, {"weights_only": False}):
         _assert_equal(torch.load(folder / "target", **options), root)
+
+
+def _views(base: torch.Tensor, draw: Any) -> dict[str, torch.Tensor]:
+    """Give tensors over one storage: strided, turned, flat, repeated, cut, scalar, a Parameter."""
+    flat = base.flatten()
+    start = draw.draw(st.integers(0, flat.numel() - 1))
+    views = {
+        "whole": base,
+        "tied": base.detach(),
+        "turned": base.transpose(0, -1),
+        "every other": flat[start::2],
+        "a part": flat[start : start + 3],
+        "a scalar": flat[start],
+        "nothing": flat[:0],
+        "repeated": flat[start].expand(2, 3),
+        "a row": base[:1],
+    }
+    if base.is_floating_point() and base.dtype.itemsize > 1:
+        views["a parameter"] = torch.nn.Parameter(base[-1:])
+    names = draw.draw(st.lists(st.sampled_from(sorted(views)), min_size=1, unique=True))
+    return {name: views[name] for name in names}
+
+
+@pytest.mark.filterwarnings("ignore:ComplexHalf")
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(DTYPES), st.lists(st.integers(1, 4), min_size=2, max_size=4)),
+        min_size=1, max_size=4,
+    ),
+    st.data(),
+)  # fmt: skip
+def test_any_tensors_are_the_same_for_torch_before_and_after(tmp_path_factory, bases, draw) -> None:
+    root = {}
+    for number, (name, shape) in enumerate(bases):
+        count = torch.Size(shape).numel()
+        raw = torch.randint(0, 2 if name == "bool" else 60, (count * 16,), dtype=torch.uint8)
+        dtype = getattr(torch, name)
+        root[f"{number}"] = _views(raw.view(dtype)[:count].view(shape), draw)
+    folder = tmp_path_factory.mktemp("any")
+    saved(folder / "source", root)
+
+    with Archive.open(folder / "source") as archive:
+        for key, tensors in root.items():
+            for name, tensor in tensors.items():
+                assert content(archive, archive.root[key][name]) == elements(tensor)
+    rewritten(folder / "source", folder / "target")
+
+    for options in ({}, {"mmap": True}, {"weights_only": False}):
+        back = torch.load(folder / "target", **options)
+        for key, tensors in root.items():
+            assert list(back[key]) == list(tensors)
+            for name, tensor in tensors.items():
+                made = back[key][name]
+                assert (made.dtype, made.shape) == (tensor.dtype, tensor.shape)
+                assert made.is_contiguous() and elements(made) == elements(tensor)
+
+
+class _Holes:
+    """A file in which a large write leaves a hole: the same for zeros, and costs no disk."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+
+    def write(self, content: Any) -> int:
+        size = memoryview(content).nbytes
+        if size < 1 << 24:
+            return int(self.file.write(content))
+        self.file.seek(size, 1)
+        return size
+
+    def flush(self) -> None: ...
+
+
+def test_more_than_4_gb_are_written_as_torch_does_and_read_by_both(source, target) -> None:
+    zeros = np.zeros((1 << 30) + 5, np.float32)  # nothing is kept of them: nobody writes to them
+    value = {
+        "a": torch.ones(3),
+        "big": torch.from_numpy(zeros).view(3, -1),
+        "after": torch.arange(4.0).view(2, 2),
+    }
+    with source.open("wb") as file:
+        torch.save(value, _Holes(file))
+
+    def put(packer: Packer, name: str, weight: Weight) -> int:
+        if name == "big":
+            packer.write(memoryview(zeros).cast("B"))
+        else:
+            for block in weight.tensor.blocks():
+                packer.write(block)
+        return weight.tensor.crc()
+
+    with Archive.open(source) as archive:
+        root = weights(archive, archive.root)
+        with target.open("wb") as file:
+            writer._pack(Packer(_Holes(file).write), pickled(root), put)
+        assert target.stat().st_size == source.stat().st_size == size_of(root)
+        assert sum(map(len, archive.blocks(archive.root["big"]))) == zeros.nbytes  # and verified
+
+    heads, tails = [], []
+    for path in (source, target):
+        with path.open("rb") as file:
+            heads.append(file.read(1 << 16))
+            file.seek(zeros.nbytes)
+            tails.append(unnumbered(file.read()))
+    assert heads[0] == heads[1] and tails[0] == tails[1]
+    back = torch.load(target, mmap=True, weights_only=True)
+    assert back["big"].shape == value["big"].shape and not back["big"][-1, -1000:].any()
+    assert torch.equal(back["a"], value["a"]) and torch.equal(back["after"], value["after"])
 
 
 def _assert_equal(back: Any, value: Any) -> None:
