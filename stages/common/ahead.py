@@ -15,15 +15,11 @@ def ahead(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
     """Give the items, of which a thread has made up to ``depth`` before they are asked for.
 
     An error of ``items`` is raised where the item would be. When the consumer stops early, so does
-    the thread, after the item that it is at.
+    the thread, once it has made what it is ahead.
     """
     iterator = iter(items)
     with ThreadPoolExecutor(1) as maker:
         waiting = deque(maker.submit(next, iterator, _END) for _ in range(depth))
-        try:
-            while (item := waiting.popleft().result()) is not _END:
-                waiting.append(maker.submit(next, iterator, _END))
-                yield item  # type: ignore[misc]
-        finally:
-            for left in waiting:
-                left.cancel()
+        while (item := waiting.popleft().result()) is not _END:
+            waiting.append(maker.submit(next, iterator, _END))
+            yield item  # type: ignore[misc]

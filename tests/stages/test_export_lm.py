@@ -276,8 +276,8 @@ def test_another_rank_that_saved_since_it_was_collected(tmp_path, dora):
     shutil.copytree(dora / "xps" / SHARDED, copy / "xps" / SHARDED)
     bench = collected(tmp_path, sig=SHARDED, dora_dir=str(copy), state="last")
     path = copy / "xps" / SHARDED / "checkpoint.th.1"
-    rewrite(path, scaler={"scale": 2.0}, model=dict(source(path)["model"], extra=torch.ones(1)))
-    with pytest.raises(PipelineError):
+    rewrite(path, model={key: shard + 1 for key, shard in source(path)["model"].items()})
+    with pytest.raises(SourceError, match="force=collect"):
         bench.do(ExportLM(export()))
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -293,9 +296,11 @@ def test_weights_are_cast_as_torch_does_and_other_tensors_kept(source, target, d
 
 
 def test_a_cast_that_overflows_names_the_tensor_and_leaves_no_file(source, target) -> None:
-    saved(source, {"best_state": {"fine": torch.ones(2), "wide.weight": torch.tensor([1e5, 2e6])}})
+    wide = torch.zeros(600_000)
+    wide[0], wide[-2:] = 1e5, -2e6
+    saved(source, {"best_state": {"fine": torch.ones(2), "wide.weight": wide}})
 
-    with pytest.raises(FormatError, match=r"wide\.weight .* float16: 2 .*\n.*\n.*bfloat16"):
+    with pytest.raises(FormatError, match=r"wide\.weight .* float16: 3 .*\n.*\n.*bfloat16"):
         rewritten(source, target, "float16", finite=True)
     assert list(target.parent.iterdir()) == [source]
 
@@ -308,9 +313,9 @@ def test_every_tensor_with_nan_or_inf_is_named_and_leaves_no_file(
 ) -> None:
     bad = torch.zeros(300_001, dtype=torch.float64)
     bad[300_000] = value
-    narrow = bad.clone()
+    narrow = bad.flip(0)  # in the first block instead of the last one
     if name == "float8_e4m3fn":  # it has no infinity
-        narrow[300_000] = float("nan")
+        narrow[0] = float("nan")
     saved(source, {"ok": torch.ones(2), "a": narrow.to(getattr(torch, name)), "b.c": bad})
 
     with pytest.raises(FormatError, match=r"in 2 tensors: a, b\.c\.\n.*\n.*allow_nonfinite=true"):
@@ -348,6 +353,24 @@ def test_a_damaged_source_names_the_record_and_leaves_no_file(source, target) ->
         with pytest.raises(FormatError, match="data/1"):
             rewritten(source, target, dtype)
     assert list(target.parent.iterdir()) == [source]
+
+
+@pytest.mark.skipif(not shutil.which("fincore"), reason="fincore of util-linux tells the pages")
+def test_the_source_is_dropped_from_the_systems_memory_behind(source, target) -> None:
+    def cached() -> int:
+        listed = subprocess.check_output(["fincore", "--bytes", "-no", "RES", source], text=True)
+        return int(listed)
+
+    saved(source, {"a": torch.randn(1_000_000), "b": torch.randn(1_000_000)[::2]})
+    with source.open("rb") as file:
+        os.fsync(file.fileno())  # what is not on the disk yet cannot be dropped
+        file.read()
+    if cached() < source.stat().st_size:
+        pytest.skip("this file system keeps no pages")
+
+    rewritten(source, target)
+
+    assert cached() < source.stat().st_size / 10
 
 
 def test_views_are_written_without_what_lies_around_them(source: Path, target: Path) -> None:
