@@ -17,7 +17,7 @@ from stages.common.tensors import TensorRef
 if TYPE_CHECKING:
     import numpy as np
 
-Read = Callable[[int, int], memoryview]
+Read = Callable[[int, int], bytes]
 """Gives the file's bytes from an offset on, as many as asked for."""
 
 _PIECE = 8 << 20

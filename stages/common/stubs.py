@@ -14,7 +14,14 @@ from typing import Any
 
 from stages.common import rebuilding
 from stages.common.inert import Instance, Named, Refused, plain_key, shown
+from stages.common.rebuilding import whole_number
 from stages.common.tensors import ITEMSIZE, STORAGE_DTYPE
+
+MAX_NAME = 200
+"""Characters of a module, and of a name in it, that are looked at."""
+
+MAX_PATH = 4096
+"""Characters of a path, as on Linux; its parts can be one text that is named again and again."""
 
 
 def _from_type(function: Any, _kind: Any, args: Any, _state: Any) -> Any:
@@ -40,11 +47,13 @@ def _encode(text: Any, encoding: Any) -> bytes:
 def _path(*parts: Any) -> str:
     if any(not isinstance(part, str) for part in parts):
         raise Refused("a path that is not made of text")
+    if sum(map(len, parts)) + len(parts) > MAX_PATH:
+        raise Refused(f"a path of more than {MAX_PATH} characters")
     return str(PurePosixPath(*parts))
 
 
-def _device(*name: Any) -> str:
-    return ":".join(str(part) if type(part) is int else shown(part) for part in name)
+def _device(kind: Any, index: Any = None) -> str:
+    return shown(kind) if index is None else f"{shown(kind)}:{whole_number(index)}"
 
 
 def _set(items: Any = ()) -> set[Any]:
@@ -137,21 +146,26 @@ ALLOWED: frozenset[str] = (
 )
 """Every name that a pickle may hold."""
 
+_NAMED = {full: Named(*full.rsplit(".", 1)) for full in ALLOWED}
+_STUBS = {_NAMED[full]: stub for full, stub in _CALLED.items()}
+_CLASSES = {_NAMED[full] for full in _MADE}
+
 
 def named(module: str, name: str) -> Named:
     """Give the stand-in for a name, when a checkpoint may hold it."""
-    if f"{module}.{name}" not in ALLOWED:
-        raise Refused(f"the name {shown(f'{module}.{name}')}")
-    return Named(module, name)
+    full = f"{module[:MAX_NAME]}.{name[:MAX_NAME]}"
+    if full not in _NAMED:
+        raise Refused(f"the name {shown(full)}")
+    return _NAMED[full]
 
 
 def call(function: Any, args: Any) -> Any:
     """Give what stands for ``function(*args)``."""
     if not isinstance(function, Named) or type(args) is not tuple:
         raise Refused("a call of what is no name")
-    if str(function) in _CALLED:
+    if function in _STUBS:
         try:
-            return _CALLED[str(function)](*args)
+            return _STUBS[function](*args)
         except (TypeError, struct.error, UnicodeError):
             raise Refused(
                 f"a call of {function} with other arguments than torch gives it"
@@ -163,9 +177,9 @@ def new(kind: Any, args: Any) -> Any:
     """Give what stands for a new object of the class ``kind``."""
     if not isinstance(kind, Named) or type(args) is not tuple:
         raise Refused("an object of what is no class")
-    if str(kind) in _MADE:
+    if kind in _CLASSES:
         return Instance(kind, args)
-    if str(kind) in _CALLED:
+    if kind in _STUBS:
         return call(kind, args)
     raise Refused(f"an object of the class {kind}")
 

@@ -7,22 +7,20 @@ persistent id becomes what ``persistent`` gives for it, and everything else is r
 
 from __future__ import annotations
 
+import pickle
 import pickletools
+import struct
 from collections.abc import Callable
 from typing import Any
 
 from pipeline.errors import FormatError
-from stages.common import stubs
-from stages.common.inert import Refused, plain_key, shown
-
-MAX_BYTES = 16 << 20
-"""Bytes of a pickle; one for a thousand tensors takes 180 kB."""
-
-MAX_STEPS = 2_000_000
-"""Opcodes of a pickle; one for a thousand tensors takes 60 thousand."""
+from stages.common import budget
+from stages.common.inert import Refused, shown
+from stages.common.machine import Machine
+from stages.common.pickle_stream import MAX_INTEGER
 
 
-def unpickle(content: bytes, persistent: Callable[[Any], Any]) -> Any:
+def unpickle(content: bytes | bytearray, persistent: Callable[[Any], Any]) -> Any:
     """Build the value that a pickle describes, of stand-ins and plain containers.
 
     Args:
@@ -32,189 +30,106 @@ def unpickle(content: bytes, persistent: Callable[[Any], Any]) -> Any:
     Raises:
         FormatError: when the pickle is damaged, too large, or holds what a checkpoint does not.
     """
-    if len(content) > MAX_BYTES:
-        raise FormatError(f"The pickle is too large: {len(content)} bytes.")
     try:
-        return _Machine(persistent).run(content)
+        return _run(Machine(content, persistent))
     except Refused as refused:
         raise FormatError(
             f"This is no safe checkpoint: its pickle holds {refused}. Nothing of it was run."
         ) from None
-    except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
+    except (ValueError, LookupError, TypeError, OverflowError, struct.error) as error:
         raise FormatError(f"The pickle is damaged: {shown(str(error))}") from error
 
 
-class _Machine:
-    """The stack, the marks and the memo of one run."""
-
-    def __init__(self, persistent: Callable[[Any], Any]) -> None:
-        self.stack: list[Any] = []
-        self.marks: list[list[Any]] = []
-        self.memo: dict[int, Any] = {}
-        self.persistent = persistent
-
-    def run(self, content: bytes) -> Any:
-        for steps, (opcode, arg, _) in enumerate(pickletools.genops(content)):
-            name = opcode.name
-            if steps > MAX_STEPS:
-                raise Refused(f"more than {MAX_STEPS} steps")
-            if name in _PUSHED:
-                if type(arg) is str and not arg.isascii():
-                    arg.encode()  # A lone surrogate could not be written again.
-                self.stack.append(arg)
-            elif name in _CONSTANTS:
-                self.stack.append(_CONSTANTS[name])
-            elif name in _STEPS:
-                _STEPS[name](self, arg)
-            elif name == "STOP":
-                break
-            elif name not in ("PROTO", "FRAME"):
-                raise Refused(f"the opcode {name}")
-        value = self.stack.pop()
-        if self.stack or self.marks:
-            raise ValueError("it ends before its value is complete")
-        return value
-
-    def _mark(self, _: Any) -> None:
-        self.marks.append(self.stack)
-        self.stack = []
-
-    def _items(self) -> list[Any]:
-        """Give what lies above the last mark, and go back below it."""
-        items, self.stack = self.stack, self.marks.pop()
-        return items
-
-    def _pop(self, _: Any) -> None:
-        self.stack.pop()
-
-    def _pop_mark(self, _: Any) -> None:
-        self._items()
-
-    def _put(self, index: int) -> None:
-        self.memo[index] = self.stack[-1]
-
-    def _memoize(self, _: Any) -> None:
-        self.memo[len(self.memo)] = self.stack[-1]
-
-    def _get(self, index: int) -> None:
-        self.stack.append(self.memo[index])
-
-    def _empty(self, kind: type) -> None:
-        self.stack.append(kind())
-
-    def _gather(self, kind: type) -> None:
-        items = self._items()  # First: it changes the stack.
-        self.stack.append(kind(items))
-
-    def _tuple(self, length: int) -> None:
-        if len(self.stack) < length:
-            raise ValueError("a tuple lacks items")
-        self.stack[-length:] = [tuple(self.stack[-length:])]
-
-    def _append(self, _: Any) -> None:
-        value = self.stack.pop()
-        _of(list, self.stack[-1]).append(value)
-
-    def _appends(self, _: Any) -> None:
-        items = self._items()
-        _of(list, self.stack[-1]).extend(items)
-
-    def _setitem(self, _: Any) -> None:
-        value, key = self.stack.pop(), self.stack.pop()
-        _set_items(self.stack[-1], [key, value])
-
-    def _setitems(self, _: Any) -> None:
-        items = self._items()
-        _set_items(self.stack[-1], items)
-
-    def _dict(self, _: Any) -> None:
-        items = self._items()
-        self.stack.append({})
-        _set_items(self.stack[-1], items)
-
-    def _additems(self, _: Any) -> None:
-        items = self._items()
-        _of(set, self.stack[-1]).update(map(plain_key, items))
-
-    def _frozenset(self, _: Any) -> None:
-        items = self._items()
-        self.stack.append(frozenset(map(plain_key, items)))
-
-    def _global(self, names: str) -> None:
-        module, _, name = names.partition(" ")
-        self.stack.append(stubs.named(module, name))
-
-    def _stack_global(self, _: Any) -> None:
-        name, module = self.stack.pop(), self.stack.pop()
-        self.stack.append(stubs.named(_of(str, module), _of(str, name)))
-
-    def _reduce(self, _: Any) -> None:
-        args = self.stack.pop()
-        self.stack.append(stubs.call(self.stack.pop(), args))
-
-    def _newobj(self, _: Any) -> None:
-        args = self.stack.pop()
-        self.stack.append(stubs.new(self.stack.pop(), args))
-
-    def _build(self, _: Any) -> None:
-        state = self.stack.pop()
-        stubs.build(self.stack[-1], state)
-
-    def _persid(self, _: Any) -> None:
-        self.stack.append(self.persistent(self.stack.pop()))
+def _run(machine: Machine) -> Any:
+    content, allowance = machine.content, machine.budget
+    while (code := content[machine.at]) != _STOP:
+        if code not in _OPCODES:
+            name = _NAMES.get(chr(code), f"number {code:#x}")
+            raise Refused(f"the opcode {name}")
+        action, cost, read, size = _OPCODES[code]
+        allowance.left -= cost  # As `Budget.spend`, without the call: this is the inmost loop.
+        if allowance.left < 0:
+            raise allowance.exceeded
+        (argument,) = read(content, machine.at + 1)
+        machine.at += 1 + size
+        action(machine, argument)
+    return machine.result()
 
 
-def _of(kind: type, value: Any) -> Any:
-    if type(value) is not kind:
-        raise TypeError(f"{type(value).__name__} where a {kind.__name__} should be")
-    return value
+_Action = Callable[[Machine, Any], None]
+_Read = Callable[[bytes | bytearray, int], tuple[Any, ...]]
 
 
-def _set_items(target: Any, items: list[Any]) -> None:
-    if len(items) % 2:
-        raise ValueError("a key lacks its value")
-    mapping = _of(dict, target)
-    for key, value in zip(items[::2], items[1::2], strict=True):
-        mapping[plain_key(key)] = value
+def _argument(form: str) -> tuple[_Read, int]:
+    """Give what reads a number of fixed size, and that size."""
+    own = struct.Struct(form)
+    return own.unpack_from, own.size
 
 
-_PUSHED = {
-    *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
-    *("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
-    *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
-}
-_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
+def _always(value: Any) -> tuple[_Read, int]:
+    """Give what reads nothing, for an opcode whose argument is in its name."""
+    return lambda content, at: (value,), 0
 
-_STEPS: dict[str, Callable[[_Machine, Any], None]] = {
-    "MARK": _Machine._mark,
-    "POP": _Machine._pop,
-    "POP_MARK": _Machine._pop_mark,
-    "PUT": _Machine._put,
-    "BINPUT": _Machine._put,
-    "LONG_BINPUT": _Machine._put,
-    "MEMOIZE": _Machine._memoize,
-    "GET": _Machine._get,
-    "BINGET": _Machine._get,
-    "LONG_BINGET": _Machine._get,
-    "EMPTY_LIST": lambda machine, _: machine._empty(list),
-    "EMPTY_DICT": lambda machine, _: machine._empty(dict),
-    "EMPTY_SET": lambda machine, _: machine._empty(set),
-    "LIST": lambda machine, _: machine._gather(list),
-    "TUPLE": lambda machine, _: machine._gather(tuple),
-    "TUPLE1": lambda machine, _: machine._tuple(1),
-    "TUPLE2": lambda machine, _: machine._tuple(2),
-    "TUPLE3": lambda machine, _: machine._tuple(3),
-    "APPEND": _Machine._append,
-    "APPENDS": _Machine._appends,
-    "SETITEM": _Machine._setitem,
-    "SETITEMS": _Machine._setitems,
-    "DICT": _Machine._dict,
-    "ADDITEMS": _Machine._additems,
-    "FROZENSET": _Machine._frozenset,
-    "GLOBAL": _Machine._global,
-    "STACK_GLOBAL": _Machine._stack_global,
-    "REDUCE": _Machine._reduce,
-    "NEWOBJ": _Machine._newobj,
-    "BUILD": _Machine._build,
-    "BINPERSID": _Machine._persid,
-}
+
+_STOP = pickle.STOP[0]
+_NAMES = {opcode.code: opcode.name for opcode in pickletools.opcodes}
+_BYTE, _SHORT, _WORD, _LONG = map(_argument, ("<B", "<H", "<I", "<Q"))
+_NONE = _always(None)
+_NUMBER = budget.PLACE + budget.NUMBER
+_TUPLE = budget.PLACE + budget.TUPLE
+_OBJECT = budget.PLACE + budget.OBJECT
+
+_TABLE: list[tuple[bytes, _Action, int, tuple[_Read, int]]] = [
+    (pickle.PROTO, Machine.op_ignore, 0, _BYTE),
+    (pickle.FRAME, Machine.op_ignore, 0, _LONG),
+    (pickle.NONE, Machine.op_push, budget.PLACE, _NONE),
+    (pickle.NEWTRUE, Machine.op_push, budget.PLACE, _always(True)),
+    (pickle.NEWFALSE, Machine.op_push, budget.PLACE, _always(False)),
+    (pickle.INT, Machine.op_decimal, _NUMBER, _NONE),
+    (pickle.LONG, Machine.op_decimal, _NUMBER, _NONE),
+    (pickle.BININT, Machine.op_push, _NUMBER, _argument("<i")),
+    (pickle.BININT1, Machine.op_push, _NUMBER, _BYTE),
+    (pickle.BININT2, Machine.op_push, _NUMBER, _SHORT),
+    (pickle.LONG1, Machine.op_integer, _NUMBER + MAX_INTEGER, _BYTE),
+    (pickle.LONG4, Machine.op_integer, _NUMBER + MAX_INTEGER, _argument("<i")),
+    (pickle.BINFLOAT, Machine.op_push, _NUMBER, _argument(">d")),
+    (pickle.SHORT_BINUNICODE, Machine.op_text, budget.PLACE, _BYTE),
+    (pickle.BINUNICODE, Machine.op_text, budget.PLACE, _WORD),
+    (pickle.BINUNICODE8, Machine.op_text, budget.PLACE, _LONG),
+    (pickle.SHORT_BINBYTES, Machine.op_bytes, budget.PLACE, _BYTE),
+    (pickle.BINBYTES, Machine.op_bytes, budget.PLACE, _WORD),
+    (pickle.BINBYTES8, Machine.op_bytes, budget.PLACE, _LONG),
+    (pickle.BINPUT, Machine.op_put, budget.PLACE, _BYTE),
+    (pickle.LONG_BINPUT, Machine.op_put, budget.PLACE, _WORD),
+    (pickle.MEMOIZE, Machine.op_memoize, budget.PLACE, _NONE),
+    (pickle.BINGET, Machine.op_get, budget.PLACE, _BYTE),
+    (pickle.LONG_BINGET, Machine.op_get, budget.PLACE, _WORD),
+    (pickle.MARK, Machine.op_mark, budget.LIST, _NONE),
+    (pickle.POP, Machine.op_pop, 0, _NONE),
+    (pickle.POP_MARK, Machine.op_pop_mark, 0, _NONE),
+    (pickle.EMPTY_TUPLE, Machine.op_push, budget.PLACE, _always(())),
+    (pickle.EMPTY_LIST, Machine.op_new, budget.PLACE + budget.LIST, _always(list)),
+    (pickle.EMPTY_DICT, Machine.op_new, budget.PLACE + budget.DICT, _always(dict)),
+    (pickle.EMPTY_SET, Machine.op_new, budget.PLACE + budget.SET, _always(set)),
+    (pickle.LIST, Machine.op_gather, budget.PLACE + budget.LIST, _always(list)),
+    (pickle.TUPLE, Machine.op_gather, _TUPLE, _always(tuple)),
+    (pickle.TUPLE1, Machine.op_tuple, _TUPLE + 1 * budget.PLACE, _always(1)),
+    (pickle.TUPLE2, Machine.op_tuple, _TUPLE + 2 * budget.PLACE, _always(2)),
+    (pickle.TUPLE3, Machine.op_tuple, _TUPLE + 3 * budget.PLACE, _always(3)),
+    (pickle.DICT, Machine.op_dict, budget.PLACE + budget.DICT, _NONE),
+    (pickle.FROZENSET, Machine.op_frozenset, budget.PLACE + budget.SET, _NONE),
+    (pickle.APPEND, Machine.op_append, budget.PLACE, _NONE),
+    (pickle.APPENDS, Machine.op_appends, 0, _NONE),
+    (pickle.SETITEM, Machine.op_setitem, 0, _NONE),
+    (pickle.SETITEMS, Machine.op_setitems, 0, _NONE),
+    (pickle.ADDITEMS, Machine.op_additems, 0, _NONE),
+    (pickle.GLOBAL, Machine.op_global, budget.PLACE, _NONE),
+    (pickle.STACK_GLOBAL, Machine.op_stack_global, budget.PLACE, _NONE),
+    (pickle.REDUCE, Machine.op_reduce, _OBJECT, _NONE),
+    (pickle.NEWOBJ, Machine.op_newobj, _OBJECT, _NONE),
+    (pickle.BUILD, Machine.op_build, 0, _NONE),
+    (pickle.BINPERSID, Machine.op_persid, _OBJECT, _NONE),
+]
+"""For each opcode what it does, what that always costs, and how its argument is read."""
+
+_OPCODES = {opcode[0]: (action, cost, *argument) for opcode, action, cost, argument in _TABLE}

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.errors import FormatError
+from stages.common.inert import shown
 
-MAX_LENGTH = 1 << 20
+MAX_LENGTH = 1 << 17
 """Characters of YAML; a real config takes six thousand."""
+
+MAX_VALUES = 5000
+"""Keys, values and collections; a real config has about four hundred, and OmegaConf takes more than
+a kilobyte for each."""
+
+MAX_INTERPOLATED = 1 << 14
+"""Characters of all texts with interpolations; OmegaConf parses them at a kilobyte for each one."""
 
 MAX_DEPTH = 50
 """Collections in collections; a real config has about five."""
@@ -22,29 +29,55 @@ def config_in(value: Any) -> DictConfig:
     """Give an ``xp.cfg``, its interpolations unresolved.
 
     Raises:
-        FormatError: when it is neither a dict nor YAML of one.
+        FormatError: when it is neither a dict nor YAML of one, or larger than any run's.
     """
+    if not isinstance(value, str | dict):
+        raise FormatError(f"Its xp.cfg is a {type(value).__name__}, not a config.")
     try:
-        if isinstance(value, str):
-            _demand_harmless(value)
-        elif not isinstance(value, Mapping):
-            raise FormatError(f"Its xp.cfg is a {type(value).__name__}, not a config.")
+        _demand_small(_in_text(value) if isinstance(value, str) else _in_tree(value))
         config = OmegaConf.create(value)
-    except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
-        reason = str(error).partition("\n")[0][:120]
+    except FormatError:
+        raise
+    except Exception as error:  # PyYAML raises whatever a wrong tag or number leads it into
+        reason = shown(str(error).partition("\n")[0])
         raise FormatError(f"Its xp.cfg cannot be read: {reason}") from error
     if not isinstance(config, DictConfig):
         raise FormatError("Its xp.cfg is not a config with keys.")
     return config
 
 
-def _demand_harmless(text: str) -> None:
-    """Refuse a few lines of YAML that stand for gigabytes: aliases of aliases of aliases."""
+def _demand_small(values: Iterable[Any]) -> None:
+    """Refuse what OmegaConf would make too much of."""
+    interpolated = 0
+    for count, value in enumerate(values):
+        if isinstance(value, str) and "${" in value:
+            interpolated += len(value)
+        if count >= MAX_VALUES or interpolated > MAX_INTERPOLATED:
+            raise FormatError("Its xp.cfg is larger than that of any run.")
+
+
+def _in_text(text: str) -> Iterator[Any]:
+    """Give what YAML holds, before anything is made of it."""
     if len(text) > MAX_LENGTH:
         raise FormatError(f"Its xp.cfg is too long: {len(text)} characters.")
     loader, depth = getattr(yaml, "CSafeLoader", yaml.SafeLoader), 0
     for event in yaml.parse(text, Loader=loader):
         opens = isinstance(event, yaml.CollectionStartEvent)
         depth += opens - isinstance(event, yaml.CollectionEndEvent)
+        # A few lines with aliases of aliases of aliases stand for gigabytes.
         if depth > MAX_DEPTH or isinstance(event, yaml.AliasEvent):
             raise FormatError("Its xp.cfg is nested or repeats itself as no run writes it.")
+        if opens or isinstance(event, yaml.ScalarEvent):
+            yield getattr(event, "value", None)
+
+
+def _in_tree(value: Any) -> Iterator[Any]:
+    """Give what nested containers hold."""
+    yield value
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield key
+            yield from _in_tree(item)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            yield from _in_tree(item)
