@@ -27,13 +27,26 @@ if TYPE_CHECKING:
     from pipeline.stage import Problem
 
 
+_MOST = 1000
+"""Characters of a line."""
+
+
+def _line(text: str) -> str:
+    """Make it one line: an error often quotes a file, which may neither fill nor steer a screen."""
+    text = text if len(text) <= _MOST else f"{text[:_MOST]}..."
+    if text.isprintable():
+        return text
+    shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(shown)
+
+
 class PipelineError(CompactHydraException):
     """An error with at most three lines: what happened, where, and what to type next."""
 
     def __init__(self, what: str, where: str = "", hint: str = "") -> None:
         """Join the lines that are given; ``what`` is always the first."""
-        super().__init__("\n".join(line for line in (what, where, hint) if line))
-        self.what, self.where, self.hint = what, where, hint
+        self.what, self.where, self.hint = map(_line, (what, where, hint))
+        super().__init__("\n".join(line for line in (self.what, self.where, self.hint) if line))
 
     def __reduce__(self) -> tuple[type[PipelineError], tuple[str, str, str]]:
         """Survive the way back from a worker process."""

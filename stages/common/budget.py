@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from stages.common.inert import Refused
 
-LIMIT = 52 << 20
+LIMIT = 50 << 20
 """Bytes. At these prices MusicGen's large model with its averages, its moments and a thousand
 epochs of history takes 42 MB. Directory and config have limits of their own, and together it stays
 below 64 MB."""

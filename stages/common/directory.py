@@ -160,11 +160,15 @@ def _locate(file: int, entries: list[_Entry], end: int) -> dict[str, ArchiveReco
     while entries:
         entry = entries.pop()  # Each goes as soon as it is known where its record is.
         raw = entry.name.encode()
-        header = os.pread(file, _LOCAL.size + len(raw), entry.header)
+        header = os.pread(file, _LOCAL.size + len(raw), min(entry.header, end))
         if len(header) < _LOCAL.size + len(raw) or header[:4] != b"PK\3\4":
             raise Damaged(f"the record {entry.name} does not start where the directory says")
-        _, _, flags, method, *_, name_length, extra_length = _LOCAL.unpack_from(header)
-        if header[_LOCAL.size :] != raw or name_length != len(raw) or method or flags & _ENCRYPTED:
+        _, _, flags, method, _, _, *numbers, name_length, extra_length = _LOCAL.unpack_from(header)
+        # Torch leaves the numbers at 0, and gives them behind the content.
+        told = zip(numbers, (entry.crc, entry.size, entry.size), strict=True)
+        differs = any(number not in (0, _NO_32, wide) for number, wide in told)
+        named = header[_LOCAL.size :] == raw and name_length == len(raw)
+        if differs or not named or method or flags & _ENCRYPTED:
             raise Damaged(f"the record {entry.name} is described in two ways")
         offset = entry.header + _LOCAL.size + name_length + extra_length
         if entry.header < free or offset + entry.size > end:
