@@ -209,7 +209,8 @@ ARCHIVES: dict[str, tuple[Change, str]] = {
     "twice": (rewritten(lambda name: name.replace("data/1", "data/0")), "data/0 is there twice"),
     "compressed": (rewritten(method=zipfile.ZIP_DEFLATED), "is compressed or encrypted"),
     "a bomb": (
-        lambda raw: rewritten(method=zipfile.ZIP_DEFLATED, more={"data/bomb": BOMB})(raw), "compressed",
+        lambda raw: rewritten(method=zipfile.ZIP_DEFLATED, more={"data/bomb": BOMB})(raw),
+        "is compressed",
     ),
     "a bomb that says it is stored": (
         lambda raw: both(
@@ -237,7 +238,7 @@ ARCHIVES: dict[str, tuple[Change, str]] = {
     "a count of 65535": (ended(count=0xFFFF), "directory is broken"),
     "a count of 4 G": (ended(count=WIDE), "directory is broken"),
     "a directory of 4 GB": (ended(length=WIDE), "not where its end says"),
-    "a directory behind the end": (ended(start=(1 << 64) - 1), "not where its end says"),
+    "a directory behind the end": (ended(start=1 << 63), "not where its end says"),
     "two ends": (field(END, "", 10, "<H", 7), "parts|contradict"),
     "a locator behind the end": (field(LOCATOR, "", 8, "<Q", (1 << 64) - 1), "ZIP64 end"),
     "a comment": (lambda raw: field(END, "", 20, "<H", 5)(raw) + b"hello", CUT),

@@ -1,4 +1,4 @@
-"""Reads files through the public doors, each in a forked process of its own, and says what happened.
+"""Reads files through the public doors, each in a forked process, and says what happened.
 
 ``python -m tests.hostile.doors BENIGN FILE...`` prints one line of JSON per file, after having read
 the benign one, so that what follows is what a file takes, and not what an import takes.
@@ -11,6 +11,7 @@ import os
 import resource
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pipeline.errors import FormatError
 from stages.common.archive import Archive
 from stages.common.checkpoint import Checkpoint
 from stages.common.tensors import TensorRef
+from stages.common.xp_yaml import config_in
 
 LARGE = 1 << 20
 """Bytes of a file that is refused once only, since both doors take their time for it."""
@@ -79,6 +81,9 @@ def observe(path: Path) -> dict[str, Any]:
 def main(benign: Path, *paths: Path) -> None:
     read_archive(benign)  # Here, so that everything is imported.
     read_checkpoint(benign)
+    with suppress(FormatError):
+        config_in("a: ${")  # OmegaConf's parser imports more when it fails,
+    FormatError("\x1b")  # and an error that has something to escape.
     for path in paths:
         sys.stdout.flush()
         if child := os.fork():

@@ -59,7 +59,15 @@ def doubled(_: str) -> bytes:
 
 def storage(key: str, numel: int = 4) -> bytes:
     count = pickle.dumps(numel, 2)[2:-1]
-    return b"(" + text("storage") + named("torch.FloatStorage") + text(key) + text("cpu") + count + b"tQ"
+    return (
+        b"("
+        + text("storage")
+        + named("torch.FloatStorage")
+        + text(key)
+        + text("cpu")
+        + count
+        + b"tQ"
+    )
 
 
 def tensor(shape: Any, stride: Any, offset: int = 0, key: str = "0", numel: int = 4) -> Make:
@@ -83,13 +91,22 @@ PICKLES: dict[str, tuple[Make, str]] = {
     "os.system": (lambda mark: pickle.dumps(Call(os.system, mark), 2), r"posix\.system"),
     "os.system as INST": (lambda mark: b"(" + text(mark) + b"ios\nsystem\n.", "INST"),
     "os.system as OBJ": (lambda mark: b"(cos\nsystem\n" + text(mark) + b"o.", r"os\.system"),
-    "eval": (lambda mark: called("builtins.eval", f"__import__('os').system({mark!r})") + b".", "eval"),
-    "exec": (lambda mark: called("builtins.exec", f"import os; os.system({mark!r})") + b".", "exec"),
+    "eval": (
+        lambda mark: called("builtins.eval", f"__import__('os').system({mark!r})") + b".",
+        r"builtins\.eval",
+    ),
+    "exec": (
+        lambda mark: called("builtins.exec", f"import os; os.system({mark!r})") + b".",
+        r"builtins\.exec",
+    ),
     "import": (lambda mark: called("builtins.__import__", "os") + b".", "__import__"),
     "getattr chain": (
-        lambda mark: named("builtins.getattr") + called("builtins.__import__", "os") + b".", "getattr",
+        lambda _: named("builtins.getattr") + called("builtins.__import__", "os") + b".",
+        r"builtins\.getattr",
     ),
-    "dotted name": (lambda _: b"\x80\x04" + text("torch") + text("os.system") + b"\x93.", "os.system"),
+    "dotted name": (
+        lambda _: b"\x80\x04" + text("torch") + text("os.system") + b"\x93.", r"torch\.os\.system",
+    ),
     "attrgetter": (lambda _: called("operator.attrgetter", "system") + b".", "attrgetter"),
     "Popen": (lambda mark: called("subprocess.Popen", mark) + b".", "Popen"),
     "runpy": (lambda mark: called("runpy._run_code", mark) + b".", "runpy"),
@@ -140,7 +157,8 @@ PICKLES: dict[str, tuple[Make, str]] = {
     ),
     "a set of texts": (numbered(b"\x8f(", lambda n: text(f"{n:x}"), 700_000, b"\x90."), TOO_MUCH),
     "a set by a call": (
-        numbered(named("builtins.set") + b"](", lambda n: text(f"{n:x}"), 240_000, b"e\x85R."), TOO_MUCH,
+        numbered(named("builtins.set") + b"](", lambda n: text(f"{n:x}"), 240_000, b"e\x85R."),
+        TOO_MUCH,
     ),
     "numbers that collide": (
         numbered(b"}(", lambda n: pickle.dumps(n * (2**61 - 1), 2)[2:-1] + b"N", 200_000, b"u."),
@@ -173,7 +191,7 @@ PICKLES: dict[str, tuple[Make, str]] = {
     # Tensors.
     "65 dimensions": (tensor((1,) * 65, (1,) * 65), "proper shape"),
     "a length beyond 64 bits": (tensor((1 << 70,), (1,)), "a size"),
-    "a stride that overflows": (tensor((2, 2), ((1 << 61), 1)), "past the end of its record data/0"),
+    "a stride that overflows": (tensor((2, 2), (1 << 61, 1)), "past the end of its record data/0"),
     "a negative stride": (tensor((4,), (-1,), 3), "a size"),
     "a negative offset": (tensor((4,), (1,), -1), "a size"),
     "past its end": (tensor((5,), (1,)), "past the end of its record data/0"),
