@@ -81,3 +81,6 @@ def _in_tree(value: Any) -> Iterator[Any]:
     elif isinstance(value, list | tuple | set | frozenset):
         for item in value:
             yield from _in_tree(item)
+    elif not isinstance(value, str | bytes | int | float | None):
+        # OmegaConf would take a dataclass, such as what stands for a tensor, for a config.
+        raise FormatError(f"Its xp.cfg holds a {type(value).__name__}.")

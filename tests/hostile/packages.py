@@ -49,7 +49,7 @@ PACKAGES: dict[str, tuple[Any, str]] = {
     "keys that steer the terminal": ({STEERING: 1}, r"\\x1b"),
     "a huge key": ({"best_state": {"k" * 1_000_000: 1}, "xp.cfg": _CONFIG}, "kkk"),
     "a config of bytes": (exported(b"solver: x"), "is a bytes"),
-    "a config of tensors": (exported({"solver": torch.ones(2)}), UNREADABLE),
+    "a config of tensors": (exported({"solver": torch.ones(2)}), "holds a TensorRef"),
     "a history that is a bomb": (
         exported(_CONFIG, history=[{"valid": dict.fromkeys(range(900), 1.0)}] * 1000), "more than",
     ),
