@@ -164,15 +164,16 @@ def _locate(file: int, entries: list[_Entry], end: int) -> dict[str, ArchiveReco
         if len(header) < _LOCAL.size + len(raw) or header[:4] != b"PK\3\4":
             raise Damaged(f"the record {entry.name} does not start where the directory says")
         _, _, flags, method, _, _, *numbers, name_length, extra_length = _LOCAL.unpack_from(header)
-        # Torch leaves the numbers at 0, and gives them behind the content.
-        told = zip(numbers, (entry.crc, entry.size, entry.size), strict=True)
-        differs = any(number not in (0, _NO_32, wide) for number, wide in told)
         named = header[_LOCAL.size :] == raw and name_length == len(raw)
-        if differs or not named or method or flags & _ENCRYPTED:
+        if not named or method or flags & _ENCRYPTED:
             raise Damaged(f"the record {entry.name} is described in two ways")
         offset = entry.header + _LOCAL.size + name_length + extra_length
         if entry.header < free or offset + entry.size > end:
             raise Damaged(f"the record {entry.name} lies where another one is")
+        # Torch leaves the numbers at 0, and gives them behind the content.
+        told = zip(numbers, (entry.crc, entry.size, entry.size), strict=True)
+        if any(number not in (0, _NO_32, true) for number, true in told):
+            raise Damaged(f"the record {entry.name} has a size or a CRC that is told in two ways")
         free = offset + entry.size
         inner = entry.name.partition("/")[2]
         if inner in records:
