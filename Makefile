@@ -1,6 +1,7 @@
 # make release   train the embedded miniature and release it (RELEASE=name ARGS="key=value ..." for others)
 # make test      run the test suite
 # make faults    kill a run at every rename and every opened file, and complete it
+# make fuzz      read changed checkpoints for a minute (SECONDS=600 for ten)
 # make check     what CI runs: ruff, mypy, the tests
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3))
 VENV := .venv
@@ -9,9 +10,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 RELEASE ?= musicgen_small
 ARGS ?=
 WORKERS ?= 2
+SECONDS ?= 60
 
 .DELETE_ON_ERROR:
-.PHONY: help release test faults check lint clean
+.PHONY: help release test faults fuzz check lint clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -41,6 +43,9 @@ test: $(VENV)/.installed-dev
 
 faults: $(VENV)/.installed-dev
 	@KILL_STEP=1 $(BIN)/python -m pytest -n $(WORKERS) tests/test_interruption.py $(ARGS)
+
+fuzz: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.hostile.fuzz $(SECONDS)
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from pipeline.errors import FormatError, SourceError
 from stages.common.checkpoint import Checkpoint
@@ -75,6 +76,37 @@ def test_a_training_checkpoint(dora):
 def test_a_codecs_checkpoint(dora):
     with Checkpoint.open(dora / "xps/98dabcc6/checkpoint.th") as opened:
         assert (opened.form, opened.family) == ("training", "compression")
+
+
+def test_the_largest_run_is_read(tmp_path):
+    """MusicGen's large model with all its states and moments, and a thousand epochs of history."""
+
+    def weights() -> dict[str, torch.Tensor]:
+        names = (f"transformer.layers.{layer}.part_{part}.weight" for layer, part in parts)
+        return {name: torch.zeros(1) for name in names}
+
+    def section(epoch: int, name: str) -> dict[str, float]:
+        return {f"{name}_metric_{metric}": epoch + metric / 7 for metric in range(40)}
+
+    parts = [(layer, part) for layer in range(48) for part in range(21)]
+    sections = ("train", "valid", "evaluate", "generate")
+    moments = {
+        index: {name: torch.zeros(1) for name in ("step", "exp_avg", "exp_avg_sq")}
+        for index in range(4 * len(parts) // 3)
+    }
+    package = {
+        "history": [{name: section(epoch, name) for name in sections} for epoch in range(1000)],
+        "xp.cfg": OmegaConf.create({"solver": "musicgen", "lm_model": "transformer_lm"}),
+        "xp.sig": "1a2b3c4d",
+        "best_state": {"model": weights()},
+        "model": weights(),
+        "ema": {"state": {"model": weights()}, "count": 3.0},
+        "optimizer": {"state": moments, "param_groups": [{"params": list(moments)}]},
+    }
+    with Checkpoint.open(saved(tmp_path / "checkpoint.th", package)) as opened:
+        assert len(opened.archive.records) > 7000
+        assert opened.history == package["history"]
+        assert all(list(state.tensors) == list(weights()) for state in opened.states.values())
 
 
 def test_a_run_without_averages(tmp_path):
