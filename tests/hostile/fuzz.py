@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
 
 from hypothesis import seed, settings
 
@@ -17,19 +16,16 @@ A_ROUND = settings(max_examples=1000, deadline=None, database=None)
 
 
 def main(seconds: float) -> None:
-    targets = [target for target in vars(test_fuzz).values() if hasattr(target, "hypothesis")]
+    tests = (test for test in vars(test_fuzz).values() if hasattr(test, "hypothesis"))
+    targets = [A_ROUND(test) for test in tests]
     first = int(time.time())
     for number in range(first, sys.maxsize):
         for target in targets:
             if time.time() - first > seconds:
                 print(f"{number - first} rounds of {len(targets)} targets: nothing found")
                 return
-            run(target, number)
-
-
-def run(target: Any, number: int) -> None:
-    print(f"{target.__name__} (seed {number})", flush=True)
-    seed(number)(A_ROUND(target))()
+            print(f"{target.__name__} (seed {number})", flush=True)
+            seed(number)(target)()
 
 
 if __name__ == "__main__":
