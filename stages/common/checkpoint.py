@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -22,7 +23,7 @@ from stages.common.archive import Archive, is_legacy, is_tar, is_zip
 from stages.common.history import epochs_in
 from stages.common.sharded import joined, rank_files
 from stages.common.states import STATES, Form, State, listed, mapping_in, states_in
-from stages.common.xp_yaml import config_in
+from stages.common.xp_yaml import config_in, without_calls
 
 __all__ = ["STATES", "Checkpoint", "Family", "Form", "State"]
 
@@ -101,7 +102,7 @@ class Checkpoint:
     def setting(self, key: str) -> Any:
         """Give a value of xp.cfg by its dotted key; ``None`` when it has none."""
         try:
-            return OmegaConf.select(self.config, key)
+            return OmegaConf.select(self._settings, key)
         except OmegaConfBaseException:
             return None
 
@@ -151,6 +152,10 @@ class Checkpoint:
                     )
             stack.pop_all()
         return ranks
+
+    @cached_property
+    def _settings(self) -> DictConfig:
+        return without_calls(self.config)
 
     @property
     def _sharded(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
@@ -44,6 +44,25 @@ def config_in(value: Any) -> DictConfig:
     if not isinstance(config, DictConfig):
         raise FormatError("Its xp.cfg is not a config with keys.")
     return config
+
+
+def without_calls(config: DictConfig) -> DictConfig:
+    """Give a copy that can be resolved here: null where a text calls a resolver.
+
+    ``${oc.env:HF_TOKEN}`` would otherwise bring a secret of this machine into a release.
+    """
+    copy = OmegaConf.create(_quiet(OmegaConf.to_container(config, resolve=False)))
+    return cast(DictConfig, copy)
+
+
+def _quiet(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _quiet(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_quiet(item) for item in value]
+    # Every call has both, however it is nested; so has an address with a part to fill in.
+    calls = isinstance(value, str) and "${" in value and ":" in value
+    return None if calls else value
 
 
 def _demand_small(values: Iterable[Any]) -> None:

@@ -310,6 +310,20 @@ def test_nothing_in_a_pickle_runs(tmp_path, checkpoint):
     assert not (tmp_path / "proof").exists()
 
 
+@pytest.mark.parametrize("text", ["${oc.env:SECRET}", "${oc.${part}:SECRET}", "${indirect}"])
+def test_the_environment_of_this_machine_is_no_setting(checkpoint, monkeypatch, text):
+    monkeypatch.setenv("SECRET", "hf_secret")
+    config = source(checkpoint)["xp.cfg"]
+    config.continue_from, config.solver = f"facebook/{text}", text
+    OmegaConf.set_struct(config, False)
+    config.part, config.indirect = "env", "${oc.env:SECRET}"
+    with Checkpoint.open(rewrite(checkpoint, xp_cfg=config)) as opened:
+        assert opened.solver is None
+        assert "secret" not in str(opened.setting("continue_from"))
+        assert opened.setting("dataset.segment_duration") == 20
+        assert "${oc.env:SECRET}" in OmegaConf.to_yaml(opened.config)
+
+
 def test_a_file_is_closed_however_it_ends(dora, tmp_path, checkpoint):
     def open_files() -> int:
         return len(os.listdir("/proc/self/fd"))
