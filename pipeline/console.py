@@ -12,11 +12,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.amounts import amount
 from pipeline.engine import Outcome
 from pipeline.layout import Run
 from pipeline.planning import Step
-from pipeline.progress import StageProgress, amount
+from pipeline.progress import StageProgress
+from pipeline.sheet import Sheet
 from pipeline.stage import Progress
+from pipeline.typesetting import typeset
 
 _MARKS = {
     "done": "[green]✓[/]",
@@ -39,7 +42,7 @@ def _console(stderr: bool) -> Console:
     """Make a console that does not cut lines when nobody watches."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else _PLAIN_WIDTH
-    return Console(stderr=stderr, highlight=False, width=width)
+    return Console(stderr=stderr, highlight=False, emoji=False, width=width)
 
 
 class Terminal:
@@ -52,6 +55,20 @@ class Terminal:
     def say(self, text: str) -> None:
         """Print one line, as it is."""
         self._out.print(text, markup=False, soft_wrap=True)
+
+    def raw(self, text: str) -> None:
+        """Write a text that a program will read: no style, no width."""
+        self._out.out(text, highlight=False)
+
+    def sheet(self, sheet: Sheet) -> None:
+        """Show a page."""
+        width = self._out.width if self._out.is_terminal else None
+        for line in typeset(sheet, width):
+            self._out.print(line, soft_wrap=True)
+
+    def aside(self) -> Progress:
+        """Give the progress of work beside the output, on the error stream."""
+        return StageProgress(self._err)
 
     def plan(self, run: Run, steps: Sequence[Step]) -> None:
         """Show what will happen and where it lands; one line when there is nothing to do."""

@@ -9,23 +9,13 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from pipeline.amounts import amount
 from pipeline.stage import Task
 
 PATIENCE = 1.0
 """Seconds of silence before a plain line is worth printing."""
 PACE = 10.0
 """Seconds between plain lines about the same task."""
-
-
-def amount(value: float, unit: str) -> str:
-    """Write an amount: bytes as kB, MB, GB, anything else as a number with its noun."""
-    if unit != "bytes":
-        return f"{value:g} {unit}"
-    for name in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.3g} {name}"
-        value /= 1000
-    return f"{value:.2f} GB"
 
 
 class _Bar:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +12,9 @@ from stages.collect.origins import Origin
 from stages.common.checkpoint import Checkpoint, State
 from stages.common.experiments import PREFIX
 from stages.common.history import best_epoch, valid_json
+from stages.common.lineage import base_model, is_public, never_averaged
 from stages.common.state_choice import choose_state
 
-_PRETRAINED = "//pretrained/"
-_BASE = re.compile(r"(?:facebook/|//pretrained/(?=[\w.-]+(?:/[\w.-]+)?$))[\w.-]+(?:/[\w.-]+)?")
 _MINIATURE_NODE = "synthetic"
 """The node of xp.cfg that only the embedded example has."""
 
@@ -69,7 +66,7 @@ def examine(
         epoch = _epoch(checkpoint, state, config)
         codec = checkpoint.setting("compression_model_checkpoint")
         codec = str(codec) if codec and checkpoint.family == "lm" else None
-        public = codec is None or codec.startswith("//") and not _is_path(codec)
+        public = codec is None or is_public(codec)
         facts: dict[str, Any] = {
             **origin.facts,
             "kind": origin.kind,
@@ -100,18 +97,6 @@ def examine(
             valid_json(checkpoint.history),
             tuple(_warnings(checkpoint, state, epoch, config)),
         )
-
-
-def base_model(continue_from: Any) -> str | None:
-    """Give the public name of the model that a run went on from; ``None`` for runs and paths."""
-    if not isinstance(continue_from, str) or not _BASE.fullmatch(continue_from):
-        return None
-    return continue_from.removeprefix(_PRETRAINED)
-
-
-def _is_path(codec: str) -> bool:
-    """Whether it is a path behind AudioCraft's prefix, or one that only looks like a prefix."""
-    return not re.match(r"//(pretrained|sig|reference)/[^/~]", codec)
 
 
 def _demand_asked(checkpoint: Checkpoint, origin: Origin, config: CheckpointConfig) -> None:
@@ -154,10 +139,7 @@ def _warnings(
     if config.epoch is not None and state.name == "best":
         reached = f", reached at epoch {epoch}" if epoch else ""
         warnings.append(f"the weights are the best up to epoch {config.epoch}{reached}")
-    averaged = checkpoint.root.get("ema")
-    untouched = isinstance(averaged, Mapping) and averaged.get("count") == 0
-    if untouched and state.name in ("best", "ema"):
-        # AudioCraft judges and keeps the average as best, however little it has moved.
+    if never_averaged(checkpoint.root) and state.name in ("best", "ema"):
         warnings.append(
             "the averaged weights were never updated, so these are those that training began "
             "with: see optim.ema.updates; checkpoint.state=last takes the trained ones"

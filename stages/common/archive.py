@@ -69,7 +69,7 @@ class Archive:
             raise FormatError("The archive was written on a big-endian machine.")
 
     @classmethod
-    def open(cls, path: Path) -> Archive:
+    def open(cls, path: Path) -> Self:
         """Open an archive and check its directory; nothing else is read.
 
         Raises:

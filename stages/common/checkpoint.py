@@ -61,7 +61,7 @@ class Checkpoint:
         self.config = OmegaConf.create() if self.pretrained else config_in(self.root["xp.cfg"])
         self.family: Family = "compression" if self.pretrained else _family(self.config)
         sharded = self.form == "training" and self._sharded
-        found = {} if self.pretrained else states_in(archive, self.form, sharded)
+        found = {} if self.pretrained else states_in(archive, self.root, self.form, sharded)
         self.shards = {n: state for n, state in found.items() if sharded and n != "best"}
         self.states = {n: state for n, state in found.items() if n not in self.shards}
         self.ranks: tuple[Archive, ...] = ()
@@ -118,7 +118,7 @@ class Checkpoint:
             return self.states[name]
         if not self.ranks:
             self.ranks = self._open_ranks(name)
-        found = [states_in(rank, self.form, sharded=True) for rank in self.ranks]
+        found = [states_in(r, mapping_in(r.root), self.form, sharded=True) for r in self.ranks]
         held = [states[name] for states in found if name in states]
         if "best" not in self.states or len(held) < len(self.ranks):
             raise FormatError(f"Not every rank has the {name} state.", str(self.archive.path))

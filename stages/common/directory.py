@@ -61,6 +61,21 @@ def read_directory(file: int, size: int) -> dict[str, ArchiveRecord]:
         raise FormatError(f"The archive is damaged: {damaged}.") from None
 
 
+def first_record(file: int, name: str) -> int:
+    """Give the offset of the first record's content, for an archive without a directory.
+
+    Raises:
+        FormatError: when the first record is another one.
+    """
+    header = os.pread(file, 1024, 0)
+    if len(header) == 1024 and header[:4] == b"PK\3\4":
+        name_length, extra_length = map(int, _LOCAL.unpack_from(header)[-2:])
+        found = header[_LOCAL.size : _LOCAL.size + name_length]
+        if found.partition(b"/")[2] == name.encode():
+            return _LOCAL.size + name_length + extra_length
+    raise FormatError(f"The archive does not begin with its {name}.")
+
+
 def _bounds(file: int, size: int) -> tuple[int, int, int]:
     """Find the directory: its offset, length in bytes, and number of entries."""
     tail = os.pread(file, _END.size, max(size - _END.size, 0))

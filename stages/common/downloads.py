@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import IO
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
-from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
+from urllib.request import (
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    Request,
+    build_opener,
+)
 
 from pipeline import files
 from pipeline.errors import ConfigError, SourceError
@@ -78,6 +84,20 @@ def fetch(
     return place
 
 
+def size_of(url: str) -> int | None:
+    """Ask a server how many bytes are behind an address; ``None`` where it does not tell.
+
+    Raises:
+        ConfigError: when the address is not https://.
+    """
+    demand_https(url)
+    try:
+        with _opener().open(Request(url, method="HEAD"), timeout=TIMEOUT) as response:
+            return _length(response)
+    except (OSError, HTTPException):  # the download that follows says what is wrong
+        return None
+
+
 def _bring(url: str, place: Path, sha256: str | None, advance: Callable[[int], None]) -> None:
     part = place.with_name(f".{place.name}.part")
     try:
@@ -115,13 +135,16 @@ class _OnlyHttps(HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
+def _opener() -> OpenerDirector:
+    # The default context trusts what the system does, or SSL_CERT_FILE.
+    return build_opener(HTTPSHandler(context=ssl.create_default_context()), _OnlyHttps())
+
+
 def _download(url: str, target: Path, advance: Callable[[int], None]) -> str:
     """Write what an address answers; give its sha256 in hex."""
-    # The default context trusts what the system does, or SSL_CERT_FILE.
-    opener = build_opener(HTTPSHandler(context=ssl.create_default_context()), _OnlyHttps())
     hasher, size = hashlib.sha256(), 0
     try:
-        with opener.open(Request(url), timeout=TIMEOUT) as response, target.open("wb") as file:
+        with _opener().open(Request(url), timeout=TIMEOUT) as response, target.open("wb") as file:
             expected = _length(response)
             while block := response.read(files.BUFFER):
                 file.write(block)

@@ -29,6 +29,11 @@ _SIGNATURE = re.compile(r"[0-9a-f]{8}")
 _EPOCH_FILE = re.compile(r"checkpoint_([0-9]+)\.th")
 
 
+def is_signature(text: str) -> bool:
+    """Tell whether a text is eight hex digits, as Dora names experiments."""
+    return bool(_SIGNATURE.fullmatch(text))
+
+
 def parse_signature(text: str, key: str = "checkpoint.sig") -> str:
     """Give the signature in ``//sig/SIG`` or ``SIG``: eight hex digits.
 
@@ -40,7 +45,7 @@ def parse_signature(text: str, key: str = "checkpoint.sig") -> str:
         ConfigError: when it is none; Hydra reads about one in twenty-five as a number.
     """
     signature = text.strip().removeprefix(PREFIX).removesuffix("/")
-    if not _SIGNATURE.fullmatch(signature):
+    if not is_signature(signature):
         raise ConfigError(
             f"{key}={text} is no signature: it should be eight hex digits.",
             hint=f"Hydra reads some as numbers; this form works for all: {key}={PREFIX}1234e567",
@@ -201,7 +206,7 @@ def find_experiment(dora_dir: Path, sig: str, group: str = "checkpoint") -> Expe
             str(root),
             hint,
         )
-    known = sorted(path.name for path in root.iterdir() if _SIGNATURE.fullmatch(path.name))
+    known = sorted(path.name for path in root.iterdir() if is_signature(path.name))
     near = get_close_matches(found.sig, known, n=3)
     shown = [f"{PREFIX}{name} ({summary(Experiment(dora_dir, name).history)})" for name in near]
     if not near:

@@ -72,6 +72,22 @@ def cached(
     return Path(found) if isinstance(found, str) else None
 
 
+def size_of(repo_id: str, file_name: str, revision: str = "main") -> int | None:
+    """Ask the Hub how many bytes a file has; ``None`` when it is not there or nobody tells.
+
+    Raises:
+        SourceError: when the id is none.
+    """
+    _demand_repo_id(repo_id)
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    try:
+        with _translated(repo_id, file_name, revision):
+            return get_hf_file_metadata(hf_hub_url(repo_id, file_name, revision=revision)).size
+    except SourceError:  # the download that follows says what is wrong
+        return None
+
+
 def default_cache() -> Path | None:
     """Give the cache that AudioCraft was told to use; ``None`` for huggingface_hub's own."""
     folder = os.environ.get("AUDIOCRAFT_CACHE_DIR")

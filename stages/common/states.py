@@ -68,13 +68,20 @@ class State:
         return digest(sorted(rows))
 
 
-def states_in(archive: Archive, form: Form, sharded: bool) -> dict[str, State]:
+def states_in(
+    archive: Archive, root: Mapping[str, Any], form: Form, sharded: bool
+) -> dict[str, State]:
     """Find the sets of weights in a file, by name; those of an FSDP run include its shards.
+
+    Args:
+        archive: the open file.
+        root: the dict in it that holds them.
+        form: what kind of file that is.
+        sharded: whether an FSDP run wrote it.
 
     Raises:
         FormatError: when there is something else where the tensors should be.
     """
-    root = mapping_in(archive.root)
     if form == "exported":
         return {"best": _state(archive, "best", "best_state", root["best_state"])}
     best_key = "fsdp_best_state" if sharded else "best_state"

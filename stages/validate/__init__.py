@@ -11,7 +11,7 @@ from pipeline.layout import ValidateFolder
 from pipeline.manifest import pretty
 from pipeline.schema import ExpectConfig, ValidateConfig
 from pipeline.stage import Context, Facts, Plan, Problem, Record
-from stages.validate.checks import FAIL, WARN, Report
+from stages.common.checks import FAIL, WARN, Report
 from stages.validate.suite import Suite
 
 KINDS = {

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stages.common.settings import Settings, Unfit
 from stages.validate.keys import Shape, codebooks, linear
-from stages.validate.settings import Settings, Unfit
 
 T5_WIDTHS = {
     "t5-small": 512,
@@ -25,17 +25,9 @@ T5_WIDTHS = {
 PREFIX = "condition_provider.conditioners"
 
 
-def conditioners(settings: Settings) -> dict[str, str]:
-    """Give the conditioners of the config: model by name."""
-    found = settings.mapping("conditioners")
-    return {
-        name: str(settings.get(f"conditioners.{name}.model")) for name in found if name != "args"
-    }
-
-
 def shapes(settings: Settings, dim: int) -> Iterator[tuple[str, Shape]]:
     """Give the tensors of all conditioners with a key model."""
-    for name, model in conditioners(settings).items():
+    for name, model in settings.conditioners.items():
         if unknown(settings, name, model):
             continue
         prefix, node = f"{PREFIX}.{name}", f"conditioners.{name}.{model}"
@@ -53,7 +45,7 @@ def shapes(settings: Settings, dim: int) -> Iterator[tuple[str, Shape]]:
 def open_prefixes(settings: Settings) -> dict[str, str]:
     """Give the prefixes whose tensors have no key model, with the reason."""
     prefixes = {}
-    for name, model in conditioners(settings).items():
+    for name, model in settings.conditioners.items():
         if unknown(settings, name, model):
             prefixes[f"{PREFIX}.{name}."] = f"no key model for conditioner {name} ({model})"
         elif model == "t5" and settings.flag(f"conditioners.{name}.t5.finetune", False):

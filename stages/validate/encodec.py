@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from stages.common.settings import Settings, Unfit
 from stages.validate.keys import KeyModel, Shape, Shapes, codebooks, norm
-from stages.validate.settings import Settings, Unfit
 
 NORMS = ("none", "weight_norm", "spectral_norm", "time_group_norm")
 MANY = 100

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from stages.validate.checks import Outcome, passed, phrased, skipped, warned
+from stages.common.checks import Outcome, passed, phrased, skipped, warned
 
 REMEDY = "choose another checkpoint, or correct expect in the release file"
 MINIATURE = "a miniature's size is not held against the release"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pipeline.layout import STAGE_JSON
 from stages.common.checkpoint import State
+from stages.common.checks import Outcome, failed, listed, passed, phrased, skipped, warned
 from stages.common.stored import StoredTensor
-from stages.validate.checks import Outcome, failed, listed, passed, phrased, skipped, warned
 from stages.validate.opened import OpenedFile, Unavailable
 from stages.validate.scan import Scan
 

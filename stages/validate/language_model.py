@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from stages.common.settings import Settings, Unfit
 from stages.validate import conditioners
 from stages.validate.keys import KeyModel, Shape, Shapes, linear, norm
-from stages.validate.settings import Settings, Unfit
 
 LONGEST = 10_000
 """Layers or codebooks; more means a config that was made to waste time."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+from stages.common.checks import Outcome, failed, listed, passed, skipped, warned
+from stages.common.settings import Settings, Unfit
 from stages.validate import encodec, language_model
-from stages.validate.checks import Outcome, failed, listed, passed, skipped, warned
 from stages.validate.keys import Difference, KeyModel
 from stages.validate.opened import OpenedFile
-from stages.validate.settings import Settings, Unfit
 
 FLOATS = ("float", "bfloat", "complex")
 LM_SOLVERS = ("musicgen", "audiogen")

@@ -14,13 +14,13 @@ from omegaconf.errors import OmegaConfBaseException
 from pipeline.errors import FormatError
 from pipeline.schema import ExpectConfig
 from pipeline.stage import Context, Facts, Progress
-from stages.common import codecs
-from stages.validate import agreement, expectations, file_checks, model_checks, traps
-from stages.validate.checks import FAIL, Check, Outcome, Report, failed, passed, skipped
+from stages.common import agreement, codecs, traps
+from stages.common.checks import FAIL, Check, Outcome, Report, failed, passed, skipped
+from stages.common.requirements import requirements
+from stages.common.settings import CODEC_NODES, LM_NODES, Settings, Unfit
+from stages.validate import expectations, file_checks, model_checks
 from stages.validate.opened import OpenedFile, Unavailable
-from stages.validate.requirements import requirements
 from stages.validate.scan import Scan, scan
-from stages.validate.settings import CODEC_NODES, LM_NODES, Settings, Unfit
 
 Row = tuple[str, Callable[[], Outcome]]
 Comparison = Callable[[Settings, codecs.Codec], Outcome]

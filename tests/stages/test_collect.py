@@ -19,7 +19,6 @@ from pipeline.layout import STATE_DICT
 from pipeline.manifest import digest, pretty
 from pipeline.stage import Plan, Record
 from stages.collect import Collect
-from stages.collect.findings import base_model
 from stages.common import saving
 from stages.common.checkpoint import Checkpoint
 from tests.experiments import (
@@ -604,25 +603,6 @@ class TestKey:
         path = write_exported(tmp_path / STATE_DICT, checkpoint, "legacy")
         asked = of("file", path=str(path))
         assert asked.key(bench.context(asked))["archive"] is None
-
-
-@pytest.mark.parametrize(
-    ("continue_from", "name"),
-    [
-        ("//pretrained/facebook/musicgen-small", "facebook/musicgen-small"),
-        ("facebook/musicgen-small", "facebook/musicgen-small"),
-        ("//pretrained/musicgen-small", "musicgen-small"),
-        ("//sig/9370b59c", None),
-        ("/home/someone/checkpoint.th", None),
-        ("//pretrained//home/someone/checkpoint.th", None),
-        ("runs/best", None),
-        ("", None),
-        (None, None),
-        (7, None),
-    ],
-)
-def test_the_model_that_a_run_went_on_from(continue_from, name):
-    assert base_model(continue_from) == name
 
 
 def test_the_base_model_is_a_fact(bench, tmp_path):

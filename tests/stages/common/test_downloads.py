@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ConfigError, SourceError
-from stages.common.downloads import demand_https, fetch, place_of, shown
+from stages.common.downloads import demand_https, fetch, place_of, shown, size_of
 from tests.servers import https_server
 
 CONTENT = bytes(range(256)) * 9000
@@ -54,6 +54,15 @@ def test_a_file_is_downloaded_once(tmp_path, server):
     assert path == place_of(url, tmp_path) and path.name == "state-dict.bin"
     assert fetch(url, tmp_path) == path and len(server.asked) == 1
     assert left_in(tmp_path) == ["state-dict.bin"]
+
+
+def test_the_size_is_told_without_a_download(tmp_path, server):
+    assert size_of(f"{server.url}/state%20dict.bin") == len(CONTENT)
+    assert server.asked == []  # which are GETs
+    assert size_of(f"{server.url}/gone.bin") is None
+    assert size_of("https://localhost:1/c.bin") is None
+    with pytest.raises(ConfigError):
+        size_of("http://localhost/c.bin")
 
 
 def test_the_promised_content_is_checked(tmp_path, server):

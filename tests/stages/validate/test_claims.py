@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from stages.validate import expectations, traps
-from stages.validate.checks import PASS, SKIPPED, WARN, Outcome
-from stages.validate.settings import LM_NODES, Settings
+from stages.common import traps
+from stages.common.checks import PASS, SKIPPED, WARN, Outcome
+from stages.common.settings import LM_NODES, Settings
+from stages.validate import expectations
 from tests.xp_configs import LM, compose
 
 

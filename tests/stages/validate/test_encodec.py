@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.nn.utils import spectral_norm, weight_norm
 
+from stages.common.settings import CODEC_NODES, Settings, Unfit
 from stages.validate import encodec
 from stages.validate.keys import KeyModel, Shape
-from stages.validate.settings import CODEC_NODES, Settings, Unfit
 from tests.experiments import write_encodec_experiment
 from tests.xp_configs import ENCODEC, compose
 

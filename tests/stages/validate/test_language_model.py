@@ -7,9 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.common.settings import LM_NODES, Settings, Unfit
 from stages.validate import language_model
 from stages.validate.keys import KeyModel
-from stages.validate.settings import LM_NODES, Settings, Unfit
 from tests.experiments import write_lm_experiment
 from tests.xp_configs import LM, UNCONDITIONAL, compose
 

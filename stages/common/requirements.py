@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator
 
 from omegaconf import DictConfig, OmegaConf
 
-from stages.validate import conditioners
-from stages.validate.checks import Outcome, failed, listed, passed, phrased, skipped, warned
-from stages.validate.settings import CODEC_NODES, LM_NODES, Settings, Unfit
+from stages.common.checks import Outcome, failed, listed, passed, phrased, skipped, warned
+from stages.common.settings import CODEC_NODES, LM_NODES, Settings, Unfit
 
 Rule = Callable[[Settings, str], object]
 
@@ -163,7 +162,7 @@ def _conditioning(settings: Settings) -> Iterator[str]:
         for method in ("sum", "prepend", "cross", "input_interpolate")
         for name in settings.names(f"fuser.{method}")
     }
-    found = conditioners.conditioners(settings)
+    found = settings.conditioners
     for name, model in found.items():
         yield from _complaint(settings, f"conditioners.{name}.{model}", _node)
         for key, rule in CONDITIONER_RULES.get(model, {}).items():

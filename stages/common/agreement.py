@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 
+from stages.common.checks import Outcome, failed, passed, skipped
 from stages.common.codecs import Codec
-from stages.validate.checks import Outcome, failed, passed, skipped
-from stages.validate.settings import Settings, Unfit
+from stages.common.settings import Settings, Unfit
 
 REMEDY = "choose the codec that it was trained on: compression=auto, or compression.pretrained=NAME"
 

@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from stages.validate.checks import FAIL, PASS, SKIPPED, WARN, Outcome
-from stages.validate.requirements import CODEC_RULES, LM_RULES, requirements
-from stages.validate.settings import CODEC_NODES, LM_NODES, Settings
+from stages.common.checks import FAIL, PASS, SKIPPED, WARN, Outcome
+from stages.common.requirements import CODEC_RULES, LM_RULES, requirements
+from stages.common.settings import CODEC_NODES, LM_NODES, Settings
 from tests.xp_configs import ENCODEC, LM, UNCONDITIONAL, compose
 
 SILENT = ["transformer_lm.num_heads", "transformer_lm.activation", "transformer_lm.causal"]

@@ -48,7 +48,7 @@ LARGEST = 1 << 20
 _ABSENT = object()
 
 
-class Unfit(Exception):  # noqa: N818 - a statement about the config, caught within this package
+class Unfit(Exception):  # noqa: N818 - a statement about the config, for whoever judges the config to catch
     """A value that is not there, or not what the builders can use; its text says which."""
 
 
@@ -134,6 +134,14 @@ class Settings:
         if not isinstance(value, list):
             raise Unfit(f"{path} is {value!r}, not a list")
         return [str(entry) for entry in value]
+
+    @property
+    def conditioners(self) -> dict[str, str]:
+        """The conditioners of a language model: model by name."""
+        found = self.mapping("conditioners")
+        return {
+            name: str(self.get(f"conditioners.{name}.model")) for name in found if name != "args"
+        }
 
     def _find(self, path: str) -> Any:
         for name, node in self._nodes.items():

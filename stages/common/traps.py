@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from stages.validate import conditioners
-from stages.validate.checks import Outcome, passed, skipped, warned
-from stages.validate.settings import Settings
+from stages.common.checks import Outcome, passed, skipped, warned
+from stages.common.settings import Settings
 
 STRIDES = {"musicgen": (18, 30), "audiogen": (2, 10)}
 """By solver: the seconds by which its generation strides, and the duration that AudioCraft sets."""
@@ -35,7 +34,7 @@ def text(settings: Settings) -> Outcome:
     solver = settings.get("solver")
     if solver not in STRIDES:
         return skipped(f"solver {solver} has no such trap")
-    if "description" not in conditioners.conditioners(settings):
+    if "description" not in settings.conditioners:
         return warned(
             "There is no text conditioner (conditioners.description): descriptions fail",
             "say in card.description that only generate_unconditional works",

@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
+from stages.common import agreement
+from stages.common.checks import FAIL, PASS, SKIPPED, Outcome
 from stages.common.codecs import KNOWN, Codec
-from stages.validate import agreement
-from stages.validate.checks import FAIL, PASS, SKIPPED, Outcome
-from stages.validate.settings import LM_NODES, Settings, Unfit
+from stages.common.settings import LM_NODES, Settings, Unfit
 from tests.xp_configs import LM, compose
 
 CODEC = KNOWN["facebook/encodec_32khz"]

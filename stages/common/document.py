@@ -1,0 +1,37 @@
+"""An inspection as one JSON document, with the same keys whatever was inspected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.common.history import valid_json
+from stages.common.inspection import Inspection
+
+FORMAT = 1
+"""Raised when a reader of the format before would misread it."""
+
+
+def document(found: Inspection) -> dict[str, Any]:
+    """Give an inspection's values; a problem keeps a release from being made, a hint does not."""
+    values = _plain(found)
+    remarks = values.pop("remarks")
+    for severity in ("problem", "hint"):
+        values[f"{severity}s"] = [
+            {key: remark[key] for key in ("what", "where", "remedy")}
+            for remark in remarks
+            if remark["severity"] == severity
+        ]
+    return {"format": FORMAT, **values}
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(held) for key, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(held) for held in value]
+    return str(value) if isinstance(value, Path) else valid_json(value)

@@ -1,0 +1,84 @@
+"""What an experiment has on disk: its checkpoints with their sizes, and how far it came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.common.experiments import Experiment, is_signature
+from stages.common.model_file import Best, best_of
+
+
+@dataclass(frozen=True)
+class CheckpointFile:
+    """One file of an experiment.
+
+    Attributes:
+        epoch: in its name; ``None`` for the last one, and for what is not complete.
+        path: where it is, absolute.
+        size: in bytes.
+        ranks: the files of the other ranks of an FSDP run, beside it.
+    """
+
+    epoch: int | None
+    path: Path
+    size: int
+    ranks: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class ExperimentFolder:
+    """One experiment on disk.
+
+    Attributes:
+        signature: its name.
+        folder: where it is, absolute.
+        epochs: how many its history counts.
+        best: the best of them.
+        checkpoints: by epoch, the last one at the end.
+    """
+
+    signature: str
+    folder: Path
+    epochs: int
+    best: Best | None
+    checkpoints: tuple[CheckpointFile, ...]
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> ExperimentFolder:
+        """Look at an experiment, without opening a checkpoint."""
+        history = experiment.history
+        return cls(
+            experiment.sig,
+            experiment.folder.absolute(),
+            len(history),
+            best_of(history),
+            tuple(
+                CheckpointFile(epoch, path.absolute(), path.stat().st_size, ranks_beside(path))
+                for epoch, path in experiment.checkpoints.items()
+            ),
+        )
+
+
+def experiments_in(dora_dir: Path) -> tuple[ExperimentFolder, ...]:
+    """Look at every experiment of a Dora folder."""
+    names = sorted(path.name for path in (dora_dir / "xps").iterdir() if path.is_dir())
+    return tuple(
+        ExperimentFolder.of(Experiment(dora_dir, name)) for name in names if is_signature(name)
+    )
+
+
+def experiment_of(path: Path) -> Experiment | None:
+    """Give the experiment whose folder this is, ``<dora_dir>/xps/<SIG>``."""
+    path = path.absolute()
+    if path.parent.name == "xps" and is_signature(path.name):
+        return Experiment(path.parent.parent, path.name)
+    return None
+
+
+def ranks_beside(path: Path) -> tuple[Path, ...]:
+    """Give the files of an FSDP run's other ranks: ``checkpoint.th.1``, ``checkpoint.th.2``."""
+    prefix = f"{path.name}."
+    beside = [p for p in path.parent.iterdir() if p.name.startswith(prefix)]
+    ranks = {int(p.suffix[1:]): p for p in beside if p.name[len(prefix) :].isdecimal()}
+    return tuple(ranks[rank].absolute() for rank in sorted(ranks))

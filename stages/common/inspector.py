@@ -1,0 +1,92 @@
+"""What is WHAT? Anything that can be released, or was, described without loading it.
+
+A name leads where it leads everyone here: ``//sig/SIG``, then the loading order of
+`stages.common.sources`; a folder may be a release, a run, an experiment, or a Dora folder.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+
+from pipeline.errors import SourceError
+from pipeline.layout import STATE_DICT
+from pipeline.stage import SILENT, Progress
+from stages.common import downloads, sources
+from stages.common.experiments import PREFIX, Experiment, find_experiment, is_signature
+from stages.common.hub_model import brought
+from stages.common.inspected_file import inspected, inspected_experiment, inspected_file
+from stages.common.inspected_folder import inspected_folder, inspected_repository
+from stages.common.inspection import Inspection, Question
+from stages.common.prospect import Source
+
+
+def inspect(question: Question, progress: Progress = SILENT) -> Inspection:
+    """Find out what something is, and what is wrong with it.
+
+    Args:
+        question: what is asked.
+        progress: shown where something has to be downloaded.
+
+    Raises:
+        ConfigError: for what has no form that could lead anywhere.
+        SourceError: for what is not there, or cannot be downloaded; names what is near.
+    """
+    what = question.what
+    path = Path(what).expanduser()
+    if what.startswith(PREFIX) or is_signature(what) and not path.exists():
+        return inspected_experiment(question, _found(question))
+    if what and path.is_file():
+        return inspected_file(question, path.absolute())
+    if what and path.is_dir():
+        return inspected_folder(question, path.absolute())
+    kept = sources.downloads_in(question.outputs)
+    place = _place(question, kept)
+    if place.kind == "hub":
+        files, notes = brought(what, question.revision, progress)
+        return inspected_repository(question, files, notes)
+    total = None if place.path else downloads.size_of(what)
+    with progress.task(downloads.shown(what), total) as task:
+        file = sources.resolve(what, file_name=STATE_DICT, folder=kept, advance=task.advance)
+    asked = {"checkpoint": "url", "checkpoint.url": what}
+    return inspected(question, file.absolute(), Source(asked, question.dora_dir))
+
+
+def _found(question: Question) -> Experiment:
+    """Find an experiment by its signature, also among those that runs here have trained."""
+    signature = question.what.strip().removeprefix(PREFIX).removesuffix("/")
+    if not is_signature(signature):
+        raise SourceError(
+            f"{question.what} is no signature: it should be eight hex digits.",
+            hint="python -m pipeline.inspect FOLDER lists those in a Dora folder.",
+        )
+    for place in filter(None, (question.dora_dir, question.outputs.dora)):
+        if Experiment(place, signature).folder.is_dir():
+            return Experiment(place.absolute(), signature)
+    if question.dora_dir is None:
+        raise SourceError(
+            f"{question.what} is an experiment; where is it?",
+            "--dora-dir is not given, and AUDIOCRAFT_DORA_DIR is not set",
+            f"python -m pipeline.inspect {question.what} --dora-dir /path/to/dora",
+        )
+    if not (question.dora_dir / "xps").is_dir():
+        inside = question.dora_dir.name == "xps" and question.dora_dir.is_dir()
+        raise SourceError(
+            "The Dora folder has no xps folder in it.",
+            str(question.dora_dir.absolute()),
+            f"Did you mean --dora-dir {question.dora_dir.parent}?" if inside else "",
+        )
+    return find_experiment(question.dora_dir.absolute(), signature)
+
+
+def _place(question: Question, kept: Path) -> sources.Place:
+    """Follow the loading order; an experiment may be what a name that leads nowhere means."""
+    try:
+        return sources.find(question.what, file_name=STATE_DICT, folder=kept)
+    except SourceError as error:
+        root = question.dora_dir / "xps" if question.dora_dir else None
+        known = [path.name for path in root.iterdir()] if root and root.is_dir() else []
+        near = get_close_matches(question.what.lower(), filter(is_signature, known), 1, 0.75)
+        if error.hint or not near:
+            raise
+        raise SourceError(error.what, error.where, f"Did you mean {PREFIX}{near[0]}?") from error

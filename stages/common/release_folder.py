@@ -1,0 +1,177 @@
+"""A release on disk: what it says of itself, and whether its files are those that it lists."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import FormatError
+from pipeline.layout import CARD, RELEASE_JSON, SHA256SUMS, ReleaseFolder
+from pipeline.manifest import parse_sums
+from pipeline.sheet import Remark
+
+_UNLISTED = frozenset({CARD, RELEASE_JSON, SHA256SUMS, ".gitattributes"})
+"""What release.json does not list; the last is the Hub's."""
+
+
+@dataclass(frozen=True)
+class ListedFile:
+    """A file of a release.
+
+    Attributes:
+        name: its path in the folder.
+        size: in bytes; ``None`` when it is not there.
+        listed: the size that release.json gives it; ``None`` when it is not listed.
+        verdict: ``as listed``, ``missing``, ``not downloaded``, ``another size``, ``not listed``;
+            empty for what no release lists.
+    """
+
+    name: str
+    size: int | None
+    listed: int | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Release:
+    """A folder with a release in it.
+
+    Attributes:
+        folder: where it is, absolute.
+        name: of the release.
+        version: of the release.
+        pipeline: the version of the pipeline that made it.
+        source: where its weights come from, as release.json says.
+        settings: how they were exported, as release.json says.
+        files: what is in the folder, or should be.
+    """
+
+    folder: Path
+    name: str | None
+    version: str | None
+    pipeline: str | None
+    source: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    files: tuple[ListedFile, ...]
+
+
+def is_release(folder: Path) -> bool:
+    """Tell whether a folder holds a release, or a model that AudioCraft loads as one."""
+    release = ReleaseFolder(folder)
+    places = (release.manifest, release.state_dict, release.compression, release.all_in_one)
+    return any(path.is_file() for path in places)
+
+
+def weights_in(folder: Path) -> tuple[Path, ...]:
+    """Give the files of a release that hold models, the language model first."""
+    release = ReleaseFolder(folder)
+    places = (release.state_dict, release.all_in_one, release.compression)
+    return tuple(path for path in places if path.is_file())
+
+
+def read_release(folder: Path, whole: bool = True) -> tuple[Release, list[Remark]]:
+    """Read what a release says of itself, and compare names and sizes; nothing is hashed.
+
+    Args:
+        folder: where it is.
+        whole: whether all of it should be there; of a repository only some files are downloaded.
+    """
+    place = ReleaseFolder(folder.absolute())
+    manifest, remarks = _manifest(place)
+    listed = _sizes(manifest)
+    files = tuple(_files(place.root, listed, "missing" if whole else "not downloaded"))
+    remarks += _faults(files)
+    if manifest and whole:
+        remarks += _sums(place, set(listed))
+    elif not manifest and not remarks:
+        remarks.append(_UNSAID)
+    release = Release(
+        folder=place.root,
+        name=_text(manifest.get("name")),
+        version=_text(manifest.get("version")),
+        pipeline=_text(manifest.get("pipeline")),
+        source=_mapping(manifest.get("source")),
+        settings=_mapping(manifest.get("settings")),
+        files=files,
+    )
+    return release, remarks
+
+
+def _manifest(place: ReleaseFolder) -> tuple[Mapping[str, Any], list[Remark]]:
+    if not place.manifest.is_file():
+        return {}, []
+    try:
+        manifest = json.loads(place.manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0][:80]
+        return {}, [Remark("problem", f"release.json cannot be read: {reason}.", remedy=_ANEW)]
+    if not isinstance(manifest, Mapping) or not isinstance(manifest.get("files"), Mapping):
+        return {}, [Remark("problem", "release.json lists no files.", remedy=_ANEW)]
+    return manifest, []
+
+
+_ANEW = "make the release again, or get the folder again from where it was published"
+
+
+_UNSAID = Remark("hint", "There is no release.json: nothing says where these weights come from.")
+
+
+def _sizes(manifest: Mapping[str, Any]) -> dict[str, int | None]:
+    sizes = {}
+    for name, entry in _mapping(manifest.get("files")).items():
+        size = entry.get("size") if isinstance(entry, Mapping) else None
+        sizes[str(name)] = size if type(size) is int else None
+    return sizes
+
+
+def _files(folder: Path, listed: Mapping[str, int | None], absent: str) -> Iterator[ListedFile]:
+    there = {path.name: path for path in folder.iterdir() if path.is_file()}
+    for name in sorted({*there, *listed}):
+        size = there[name].stat().st_size if name in there else None
+        expected = listed.get(name)
+        verdict = "as listed" if expected is None or size == expected else "another size"
+        if size is None:
+            verdict = absent
+        elif name not in listed:
+            verdict = "not listed" if listed and name not in _UNLISTED else ""
+        yield ListedFile(name, size, expected, verdict)
+
+
+def _faults(files: tuple[ListedFile, ...]) -> Iterator[Remark]:
+    for file in files:
+        if file.verdict == "missing":
+            yield Remark("problem", f"{file.name} is missing, release.json lists it.", remedy=_ANEW)
+        elif file.verdict == "another size":
+            what = f"{file.name} has {file.size} bytes, release.json says {file.listed}."
+            yield Remark("problem", what, remedy=_ANEW)
+        elif file.verdict == "not listed":
+            yield Remark("hint", f"{file.name} is not a file of this release: nothing lists it.")
+
+
+def _sums(place: ReleaseFolder, listed: set[str]) -> Iterator[Remark]:
+    """Compare the names in SHA256SUMS with those in release.json."""
+    if not place.sums.is_file():
+        yield Remark("problem", "SHA256SUMS is missing.", remedy=_ANEW)
+        return
+    try:
+        names = set(parse_sums(place.sums.read_text(encoding="utf-8")))
+    except (FormatError, UnicodeDecodeError) as error:
+        yield Remark("problem", f"SHA256SUMS cannot be read: {error}", remedy=_ANEW)
+        return
+    wanted = listed | {place.manifest.name}
+    for name in sorted(names ^ wanted):
+        there, other = (
+            ("SHA256SUMS", "release.json") if name in names else ("release.json", "SHA256SUMS")
+        )
+        yield Remark("problem", f"{name} is in {there}, but not in {other}.", remedy=_ANEW)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

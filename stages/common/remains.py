@@ -1,0 +1,53 @@
+"""What an archive that lost its end still tells: its pickle stands at the beginning.
+
+Torch writes ``data.pkl`` first and the directory last, so a file that was cut off, or is still
+being written, says what it was going to be. Nothing of it is released: its records are not known.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import FormatError
+from stages.common.archive import MAX_SMALL, Archive
+from stages.common.directory import first_record
+from stages.common.inert import Named, Refused, Storage
+from stages.common.plain import plain
+from stages.common.rebuilding import whole_number
+from stages.common.tensors import STORAGE_DTYPE
+from stages.common.unpickler import unpickle
+
+
+class Remains(Archive):
+    """The beginning of an archive: what its pickle says, without a record behind it."""
+
+    def __init__(self, path: Path, file: int) -> None:
+        """Take over an open file; use `open`."""
+        self.path, self._file = path, file
+        self._verified = set()
+        self.records = {}
+        self._start = first_record(file, "data.pkl")
+
+    @cached_property
+    def root(self) -> Any:
+        """The object that was to be saved, as `Archive.root`; its tensors cannot be read.
+
+        Raises:
+            FormatError: when not even the pickle is whole.
+        """
+        content = os.pread(self._file, MAX_SMALL, self._start)
+        try:
+            return plain(unpickle(content, self._storage))
+        except Refused as refused:
+            raise FormatError(f"Its pickle holds {refused}.", str(self.path)) from None
+
+    def _storage(self, reference: Any) -> Storage:
+        """Take a storage at its word."""
+        if type(reference) is not tuple or len(reference) != 5:
+            raise Refused("a persistent id that is no storage")
+        _, kind, key, _, count = reference
+        name = kind.name if isinstance(kind, Named) else ""
+        return Storage(str(key), STORAGE_DTYPE.get(name), whole_number(count))
