@@ -1,0 +1,68 @@
+"""``python -m benchmarks``: measures, prints tables, writes ``benchmarks/results.json``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from benchmarks import report
+from benchmarks.process import ROOT
+from benchmarks.scales import SCALES
+from benchmarks.session import Session
+from pipeline.console import Terminal
+from pipeline.errors import PipelineError
+from pipeline.files import write_text
+
+RESULTS = ROOT / "benchmarks" / "results.json"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; give 0, 1 when a limit is missed or it failed, 130 for Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--scale", choices=SCALES, default="full", help="how large a model")
+    parser.add_argument("--repeats", type=int, default=5, help="runs of each method")
+    parser.add_argument("--folder", type=Path, default=ROOT / "outputs", help="for the large files")
+    parser.add_argument("--results", type=Path, help="the JSON to write")
+    asked = parser.parse_args(arguments)
+    # A quick try does not replace the results of a full run.
+    quick = ROOT / "outputs" / f"benchmark-{asked.scale}.json"
+    path: Path = asked.results or (RESULTS if asked.scale == "full" else quick)
+    out = report.console()
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        asked.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="benchmark-", dir=asked.folder) as folder:
+            session = Session(Path(folder), SCALES[asked.scale], out.print)
+            results = session.run(max(asked.repeats, 1))
+    except PipelineError as error:
+        Terminal().error(str(error))
+        return 1
+    except subprocess.CalledProcessError as error:
+        Terminal().error(f"A method failed.\n{' '.join(error.cmd)}")
+        return 1
+    except KeyboardInterrupt:
+        Terminal().error("Interrupted. The large files are removed.")
+        return 130
+    write_text(path, json.dumps(report.as_json(results), indent=2) + "\n")
+    report.show(results, out)
+    missed = [figure.name for figure in results.figures if figure.met is False]
+    out.print(f"written: {path}", soft_wrap=True)
+    for name in missed:
+        out.print(f"[red]missed[/] {name}")
+    return 1 if missed else 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """End as Ctrl-C does, or the large files would stay."""
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

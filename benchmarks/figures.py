@@ -1,0 +1,118 @@
+"""The figures that the project promises, and whether a measurement keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.methods import Temperature
+from benchmarks.process import Measured
+
+Timings = Mapping[tuple[str, Temperature], Sequence[Measured]]
+"""The runs of each method, by its name and temperature."""
+
+MEGA = 1_000_000
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One promise.
+
+    Attributes:
+        name: what is measured.
+        unit: ``x`` for a ratio of times, ``MB`` (a million bytes), or ``s``.
+        value: what was measured: of times the median, or the ratio of two medians.
+        least: the same of the minima; ``None`` for memory, which is measured once.
+        limit: the most that ``value`` may be; ``None`` where nothing is promised.
+    """
+
+    name: str
+    unit: str
+    value: float
+    least: float | None = None
+    limit: float | None = None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the promise is kept; ``None`` where there is none."""
+        return None if self.limit is None else self.value <= self.limit
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Peaks of anonymous memory, in bytes.
+
+    Attributes:
+        exports: above imports, by dtype; of the model whose export is timed.
+        larger: the same of the larger model.
+        command: of the whole process of the command, by dtype.
+        audiocraft: above imports, of the stand-in for AudioCraft's way.
+    """
+
+    exports: Mapping[str, int]
+    larger: Mapping[str, int]
+    command: Mapping[str, int]
+    audiocraft: int
+
+
+_MEMORY_LIMITS = {"float32": 32.0, "float16": 64.0}
+_SAME = 4.0
+"""By how many megabytes two peaks may differ and be the same: a few blocks, seen or missed."""
+
+
+def time_figures(timings: Timings, *, judged: bool) -> list[Figure]:
+    """Give the figures of time; without limits when they are not to be judged."""
+
+    def ratio(name: str, method: str, other: str, limit: float | None = None) -> Figure:
+        mine, theirs = seconds(timings[method, "cold"]), seconds(timings[other, "cold"])
+        return Figure(
+            name,
+            "x",
+            median(mine) / median(theirs),
+            min(mine) / min(theirs),
+            limit if judged else None,
+        )
+
+    figures = [
+        ratio("float32, cold, against cp and sha256sum", "float32", "cp_sha256sum", 1.1),
+        ratio("float32, cold, against cp and hashlib", "float32", "cp_hashlib"),
+        ratio("float32, cold, against cp and sync, unhashed", "float32", "cp_sync"),
+        ratio("float32, cold, against AudioCraft's way", "float32", "audiocraft", 0.25),
+        ratio("float16, cold, against cp of float32", "float16", "cp", 1.5),
+    ]
+    if ("inspect", "cold") in timings:
+        took = seconds(timings["inspect", "cold"])
+        limit = 1.0 if judged else None
+        figures.append(
+            Figure("python -m pipeline.inspect, cold", "s", median(took), min(took), limit)
+        )
+    return figures
+
+
+def memory_figures(memory: Memory) -> list[Figure]:
+    """Give the figures of memory."""
+    figures = []
+    for dtype, limit in _MEMORY_LIMITS.items():
+        here, there = memory.exports[dtype] / MEGA, memory.larger[dtype] / MEGA
+        figures += [
+            Figure(f"memory above imports, {dtype}", "MB", here, limit=limit),
+            Figure(f"memory above imports, {dtype}, larger model", "MB", there, limit=limit),
+            Figure(
+                f"the larger model's memory less this one's, {dtype}",
+                "MB",
+                there - here,
+                limit=_SAME,
+            ),
+        ]
+    for dtype, held in memory.command.items():
+        figures.append(
+            Figure(f"memory of the whole command, {dtype}", "MB", held / MEGA, limit=96.0)
+        )
+    audiocraft = Figure("memory above imports, AudioCraft's way", "MB", memory.audiocraft / MEGA)
+    return [*figures, audiocraft]
+
+
+def seconds(runs: Sequence[Measured]) -> list[float]:
+    """Give the times of the work alone."""
+    return [run.seconds for run in runs]

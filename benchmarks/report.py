@@ -1,0 +1,132 @@
+"""The results as tables on a terminal, and as JSON."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from benchmarks.figures import Figure, seconds
+from benchmarks.methods import TEMPERATURES, methods
+from benchmarks.profile import Row
+from benchmarks.session import Results
+
+_VERDICTS = {True: "[green]met[/]", False: "[red]missed[/]", None: ""}
+_PLAIN_WIDTH = 140
+
+
+def as_json(results: Results) -> dict[str, Any]:
+    """Give everything that was found; times in seconds, sizes in bytes."""
+    memory = results.memory
+    return {
+        "scale": results.scale.name,
+        "parameters": results.scale.model.parameters,
+        "parameters_larger": results.scale.larger.parameters,
+        "bytes": results.sizes,
+        "machine": results.machine,
+        "cached_before_cold": results.cached,
+        "figures": [_figure(figure) for figure in results.figures],
+        "times": {
+            f"{name}, {temperature}": {
+                "median": round(median(seconds(runs)), 4),
+                "least": round(min(seconds(runs)), 4),
+                "work": [round(run.seconds, 4) for run in runs],
+                "process": [round(run.process, 4) for run in runs],
+            }
+            for (name, temperature), runs in results.timings.items()
+        },
+        "anonymous_bytes": {
+            "exports": memory.exports,
+            "exports_larger": memory.larger,
+            "command": memory.command,
+            "audiocraft": memory.audiocraft,
+        },
+        "gigabytes_per_second": {name: round(rate, 3) for name, rate in results.rates.items()},
+        "profiles": {
+            dtype: [{**row, "share": round(row["share"], 3)} for row in rows]
+            for dtype, rows in results.profiles.items()
+        },
+    }
+
+
+def console() -> Console:
+    """Make the console to print on; it cuts no lines when nobody watches."""
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=_PLAIN_WIDTH)
+
+
+def show(results: Results, out: Console) -> None:
+    """Print the times, the figures, and where the time goes."""
+    out.print(_times(results))
+    out.print(_figures(results))
+    out.print(_rates(results))
+    for dtype, rows in results.profiles.items():
+        out.print(_profile(dtype, rows))
+    if results.cached is None or results.cached > 0.01:
+        kept = "an unknown share" if results.cached is None else f"{results.cached:.0%}"
+        out.print(f"[yellow]note[/] {kept} of a source was in memory before a cold run")
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    least = None if figure.least is None else round(figure.least, 4)
+    return {
+        "name": figure.name,
+        "unit": figure.unit,
+        "value": round(figure.value, 4),
+        "least": least,
+        "limit": figure.limit,
+        "met": figure.met,
+    }
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, box=None, pad_edge=False, header_style="dim", title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left")
+    return table
+
+
+def _times(results: Results) -> Table:
+    table = _table("seconds: median (least)", "method", *TEMPERATURES, "with its process, cold")
+    for method in methods():
+        cells = []
+        for temperature in TEMPERATURES:
+            took = seconds(results.timings[method.name, temperature])
+            cells.append(f"{median(took):.2f} ({min(took):.2f})")
+        whole = [run.process for run in results.timings[method.name, "cold"]]
+        table.add_row(method.what, *cells, f"{median(whole):.2f} ({min(whole):.2f})")
+    return table
+
+
+def _figures(results: Results) -> Table:
+    table = _table("figures", "figure", "measured", "of minima", "at most", "")
+    for figure in results.figures:
+        least, limit = (
+            "" if number is None else f"{number:.2f} {figure.unit}"
+            for number in (figure.least, figure.limit)
+        )
+        value = f"{figure.value:.2f} {figure.unit}"
+        table.add_row(figure.name, value, least, limit, _VERDICTS[figure.met])
+    if not any(method.name == "inspect" for method in methods()):
+        table.add_row("python -m pipeline.inspect", "", "", "", "[dim]not there yet[/]")
+    return table
+
+
+def _rates(results: Results) -> Table:
+    size = results.sizes["exported"]
+    table = _table("each step alone, on one thread", "step", "GB/s", "seconds for the export")
+    for name, rate in results.rates.items():
+        table.add_row(name, f"{rate:.2f}", f"{size / 1e9 / rate:.2f}")
+    return table
+
+
+def _profile(dtype: str, rows: list[Row]) -> Table:
+    table = _table(f"where the {dtype} export is, cold", "thread", "share", "line")
+    table.columns[-1].justify = "left"
+    for row in rows:
+        line = escape(f"{row['place']}  {row['line']}")
+        table.add_row(escape(str(row["thread"])), f"{row['share']:.0%}", line)
+    return table

@@ -1,0 +1,135 @@
+"""``python -m benchmarks.work NAME ARGUMENTS``: one method, in the process that is measured.
+
+Each function imports what its work needs and gives the work; files are relative to the working
+directory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from benchmarks.memory import anonymous
+from benchmarks.process import python
+
+Work = Callable[[], Any]
+
+
+def export(source: str, target: str, dtype: str) -> Work:
+    """Export as the stage does: verified, hashed and synced. Gives the sha256."""
+    from pipeline.schema import ExportConfig
+    from pipeline.stage import SILENT
+    from stages.common.checkpoint import Checkpoint, choose_state
+    from stages.common.exported import Package
+
+    for name in ("numpy", "isal.isal_zlib", "zlib_ng.zlib_ng"):
+        with suppress(ImportError):  # the last two are in the extra [fast]
+            import_module(name)
+
+    def work() -> str:
+        with Checkpoint.open(Path(source)) as checkpoint:
+            package = Package.of_model(
+                checkpoint.archive,
+                choose_state(checkpoint, "best", None).tensors,
+                checkpoint.config,
+                ExportConfig(kind="audiocraft"),
+                dtype=dtype,
+            )
+            return package.write(Path(target), SILENT).sha256
+
+    return work
+
+
+def audiocraft(source: str, target: str) -> Work:
+    """Export as AudioCraft's own functions do, then hash. Gives the sha256."""
+    import torch
+    from omegaconf import OmegaConf
+
+    def work() -> str:
+        package = torch.load(source, map_location="cpu", weights_only=False)
+        exported = {
+            "best_state": package["best_state"]["model"],
+            "xp.cfg": OmegaConf.to_yaml(package["xp.cfg"]),
+            "version": "1.3.0",
+            "exported": True,
+        }
+        torch.save(exported, target)
+        return _hashed(target)
+
+    return work
+
+
+def copy(source: str, target: str, then: str) -> Work:
+    """Copy with ``cp``, then ``sha256sum``, ``hashlib``, ``sync`` or ``nothing``."""
+
+    def work() -> str | None:
+        subprocess.run(["cp", source, target], check=True)
+        if then == "sha256sum":
+            done = subprocess.run(["sha256sum", target], check=True, capture_output=True, text=True)
+            return done.stdout.split()[0]
+        if then == "sync":
+            subprocess.run(["sync", "--data", target], check=True)
+        return _hashed(target) if then == "hashlib" else None
+
+    return work
+
+
+def module(*arguments: str) -> Work:
+    """Run a module as a command."""
+
+    def work() -> None:
+        subprocess.run(python(*arguments), check=True, stdout=subprocess.DEVNULL)
+
+    return work
+
+
+def rates(source: str, target: str) -> Work:
+    """Measure the steps of an export alone. Gives gigabytes per second by name."""
+    from benchmarks.rates import measure
+
+    return lambda: measure(Path(source), Path(target))
+
+
+def profile(source: str, target: str, dtype: str) -> Work:
+    """Export, and look where its threads are. Gives rows."""
+    from benchmarks.profile import sampled
+
+    inner = export(source, target, dtype)
+    return lambda: sampled(inner)
+
+
+WORK: Mapping[str, Callable[..., Work]] = {
+    each.__name__: each for each in (export, audiocraft, copy, module, rates, profile)
+}
+
+
+def main() -> None:
+    """Do what the command line names, telling when it begins and when it is done."""
+    name, *arguments = sys.argv[1:]
+    work = WORK[name](*arguments)
+    _tell({"anonymous": anonymous()})
+    began = time.perf_counter()
+    result = work()
+    _tell({"seconds": time.perf_counter() - began, "result": result})
+
+
+def _hashed(path: str) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _tell(line: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
