@@ -22,8 +22,8 @@ class Figure:
     Attributes:
         name: what is measured.
         unit: ``x`` for a ratio of times, ``MB`` (a million bytes), or ``s``.
-        value: what was measured: of times the median, or the ratio of two medians.
-        least: the same of the minima; ``None`` for memory, which is measured once.
+        value: what was measured: of times the median, or the ratio of two medians; of memory the most.
+        least: the same of the minima; ``None`` for memory.
         limit: the most that ``value`` may be; ``None`` where nothing is promised.
     """
 
@@ -57,8 +57,8 @@ class Memory:
 
 
 _MEMORY_LIMITS = {"float32": 32.0, "float16": 64.0}
-_SAME = 4.0
-"""By how many megabytes two peaks may differ and be the same: a few blocks, seen or missed."""
+_SAME = 8.0
+"""By how many megabytes two peaks may differ and be the same: blocks that happened to wait."""
 
 
 def time_figures(timings: Timings, *, judged: bool) -> list[Figure]:
@@ -82,11 +82,9 @@ def time_figures(timings: Timings, *, judged: bool) -> list[Figure]:
         ratio("float16, cold, against cp of float32", "float16", "cp", 1.5),
     ]
     if ("inspect", "cold") in timings:
-        took = seconds(timings["inspect", "cold"])
-        limit = 1.0 if judged else None
-        figures.append(
-            Figure("python -m pipeline.inspect, cold", "s", median(took), min(took), limit)
-        )
+        took, limit = seconds(timings["inspect", "cold"]), 1.0 if judged else None
+        name = "python -m pipeline.inspect, cold"
+        figures.append(Figure(name, "s", median(took), min(took), limit))
     return figures
 
 
@@ -95,20 +93,15 @@ def memory_figures(memory: Memory) -> list[Figure]:
     figures = []
     for dtype, limit in _MEMORY_LIMITS.items():
         here, there = memory.exports[dtype] / MEGA, memory.larger[dtype] / MEGA
+        name = f"memory above imports, {dtype}"
         figures += [
-            Figure(f"memory above imports, {dtype}", "MB", here, limit=limit),
-            Figure(f"memory above imports, {dtype}, larger model", "MB", there, limit=limit),
-            Figure(
-                f"the larger model's memory less this one's, {dtype}",
-                "MB",
-                there - here,
-                limit=_SAME,
-            ),
+            Figure(name, "MB", here, limit=limit),
+            Figure(f"{name}, larger model", "MB", there, limit=limit),
+            Figure(f"{name}, growth to the larger model", "MB", there - here, limit=_SAME),
         ]
     for dtype, held in memory.command.items():
-        figures.append(
-            Figure(f"memory of the whole command, {dtype}", "MB", held / MEGA, limit=96.0)
-        )
+        name = f"memory of the whole command, {dtype}"
+        figures.append(Figure(name, "MB", held / MEGA, limit=96.0))
     audiocraft = Figure("memory above imports, AudioCraft's way", "MB", memory.audiocraft / MEGA)
     return [*figures, audiocraft]
 

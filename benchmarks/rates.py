@@ -39,9 +39,8 @@ def measure(source: Path, target: Path) -> dict[str, float]:
                 os.preadv(file.fileno(), [buffer], at * BUFFER)
 
         found = {"read, cold": _rate(read, count), "read, warm": _best(read, count)}
-        blocks = [
-            os.pread(file.fileno(), BUFFER, at * BUFFER) for at in range(min(count, _IN_MEMORY))
-        ]
+        few = range(min(count, _IN_MEMORY))
+        blocks = [os.pread(file.fileno(), BUFFER, at * BUFFER) for at in few]
     for name, step in _steps():
 
         def compute(step: Callable[[bytes], object] = step) -> None:

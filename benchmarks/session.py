@@ -32,6 +32,8 @@ from pipeline import files
 from pipeline.errors import OutputError, ValidationError
 
 DTYPES = ("float32", "float16")
+_PEAKS = 3
+"""How often a peak is looked for: how many blocks wait for the hash differs from run to run."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ class Session:
         profiles = {dtype: self._profile(dtype) for dtype in DTYPES}
         self._say("memory")
         exports = self._peaks()
-        audiocraft = self._above_imports(*AUDIOCRAFT)
+        self._clear()
+        audiocraft = process.peak_above_imports(self.folder, *AUDIOCRAFT)
         command = {dtype: self._peak_of_command(dtype) for dtype in DTYPES}
         files.remove(self.folder / EXPORTED)
         self._write(optimizer=False)
@@ -115,17 +118,15 @@ class Session:
         free, needed = files.free_bytes(self.folder), self.scale.bytes_needed
         if free < needed:
             raise OutputError(
-                f"The disk is too full: {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} are free.",
+                f"The disk is too full: {_gigabytes(needed)} are needed, {_gigabytes(free)} are free.",
                 str(self.folder.parent),
                 "Choose another disk, or a smaller model: --folder /path/to/folder, --scale small",
             )
 
     def _write(self, *, optimizer: bool) -> None:
         model = self.scale.model if optimizer else self.scale.larger
-        size = model.parameters * (16 if optimizer else 4)
-        self._say(
-            f"writing a checkpoint: {model.parameters / 1e6:.0f}M parameters, {size / 1e9:.1f} GB"
-        )
+        size = _gigabytes(model.parameters * (16 if optimizer else 4))
+        self._say(f"writing a checkpoint: {model.parameters / 1e6:.1f}M parameters, {size}")
         files.remove(self.folder / CHECKPOINT)
         write_checkpoint(self.folder / CHECKPOINT, model, optimizer=optimizer)
 
@@ -178,8 +179,11 @@ class Session:
         return {dtype: self._above_imports(*export(dtype)) for dtype in DTYPES}
 
     def _above_imports(self, *arguments: str) -> int:
-        self._clear()
-        return process.peak_above_imports(self.folder, *arguments)
+        found = []
+        for _ in range(_PEAKS):
+            self._clear()
+            found.append(process.peak_above_imports(self.folder, *arguments))
+        return max(found)
 
     def _peak_of_command(self, dtype: str) -> int:
         self._clear()
@@ -192,3 +196,7 @@ class Session:
 
     def _size(self, name: str) -> int:
         return (self.folder / name).stat().st_size
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.2f} GB"
