@@ -22,7 +22,7 @@ class Figure:
     Attributes:
         name: what is measured.
         unit: ``x`` for a ratio of times, ``MB`` (a million bytes), or ``s``.
-        value: what was measured: of times the median, or the ratio of two medians; of memory the most.
+        value: what was measured: the median time, the ratio of two medians, or the most memory.
         least: the same of the minima; ``None`` for memory.
         limit: the most that ``value`` may be; ``None`` where nothing is promised.
     """

@@ -27,7 +27,7 @@ def as_json(results: Results) -> dict[str, Any]:
         "parameters_larger": results.scale.larger.parameters,
         "bytes": results.sizes,
         "machine": results.machine,
-        "cached_before_cold": results.cached,
+        "cached_before_cold": round(results.cached, 4),
         "figures": [_figure(figure) for figure in results.figures],
         "times": {
             f"{name}, {temperature}": {
@@ -65,9 +65,9 @@ def show(results: Results, out: Console) -> None:
     out.print(_rates(results))
     for dtype, rows in results.profiles.items():
         out.print(_profile(dtype, rows))
-    if results.cached is None or results.cached > 0.01:
-        kept = "an unknown share" if results.cached is None else f"{results.cached:.0%}"
-        out.print(f"[yellow]note[/] {kept} of a source was in memory before a cold run")
+    if results.cached > 0.01:
+        kept = f"{results.cached:.0%} of a source was in memory before a cold run"
+        out.print(f"[yellow]note[/] {kept}: this file system does not let go of it")
 
 
 def _figure(figure: Figure) -> dict[str, Any]:

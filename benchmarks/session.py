@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,8 +45,7 @@ class Results:
         scale: the sizes that it was run on.
         machine: what it was run on.
         sizes: bytes of the checkpoint, the float32 export, and the larger checkpoint.
-        cached: the share of the source in the page cache before a cold run, at worst; ``None``
-            where the file system cannot tell.
+        cached: the share of the source in the page cache before a cold run, at worst.
         timings: all runs.
         memory: peaks.
         rates: of an export's steps alone, in gigabytes per second.
@@ -55,7 +55,7 @@ class Results:
     scale: Scale
     machine: dict[str, Any]
     sizes: dict[str, int]
-    cached: float | None
+    cached: float
     timings: Timings
     memory: Memory
     rates: dict[str, float]
@@ -74,7 +74,7 @@ class Session:
     def __init__(self, folder: Path, scale: Scale, say: Callable[[str], None]) -> None:
         """Take an empty folder; ``say`` is told what is being done."""
         self.folder, self.scale, self._say = folder, scale, say
-        self._cached: list[float | None] = []
+        self._cached = 0.0
         self._sha256: dict[str, str] = {}
 
     def run(self, repeats: int) -> Results:
@@ -107,7 +107,7 @@ class Session:
             self.scale,
             facts,
             {**sizes, "larger": self._size(CHECKPOINT)},
-            None if None in self._cached else max(filter(None, self._cached), default=0.0),
+            self._cached,
             timings,
             Memory(exports, self._peaks(), command, audiocraft),
             rates,
@@ -118,9 +118,9 @@ class Session:
         free, needed = files.free_bytes(self.folder), self.scale.bytes_needed
         if free < needed:
             raise OutputError(
-                f"The disk is too full: {_gigabytes(needed)} are needed, {_gigabytes(free)} are free.",
+                f"The disk is too full: {_gigabytes(needed)} needed, {_gigabytes(free)} free.",
                 str(self.folder.parent),
-                "Choose another disk, or a smaller model: --folder /path/to/folder, --scale small",
+                "Choose another disk or a smaller model: --folder /path/to/folder, --scale small",
             )
 
     def _write(self, *, optimizer: bool) -> None:
@@ -132,24 +132,26 @@ class Session:
 
     def _timings(self, repeats: int) -> Timings:
         timings = defaultdict[tuple[str, Temperature], list[Measured]](list)
-        for repeat in range(repeats):
+        turns = methods()
+        for repeat in range(1, repeats + 1):
             for temperature in TEMPERATURES:
-                for method in methods():
+                for method in turns:
                     timings[method.name, temperature].append(self._timed(method, temperature))
-                took = ", ".join(
-                    f"{method.name} {timings[method.name, temperature][-1].seconds:.2f}"
-                    for method in methods()
-                )
-                self._say(f"repeat {repeat + 1} of {repeats}, {temperature}, seconds: {took}")
+                last = {each.name: timings[each.name, temperature][-1].seconds for each in turns}
+                took = ", ".join(f"{name} {seconds:.2f}" for name, seconds in last.items())
+                self._say(f"repeat {repeat} of {repeats}, {temperature}, seconds: {took}")
+            turns = [*turns[1:], turns[0]]  # so that no one always follows the same other
         return timings
 
     def _timed(self, method: Method, temperature: Temperature) -> Measured:
         source = self.folder / method.source
+        self._clear()
+        os.sync()  # what others left to write is not this one's
         if temperature == "warm":
             cache.fill(source)
         else:
             cache.drop(source)
-            self._cached.append(cache.cached(source))
+            self._cached = max(self._cached, cache.cached(source))
         measured = self._work(*method.arguments)
         if isinstance(measured.result, str) and method.name != "audiocraft":
             self._demand_same(method, measured.result)
