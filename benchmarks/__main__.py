@@ -39,8 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         asked.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="benchmark-", dir=asked.folder) as folder:
-            session = Session(Path(folder), SCALES[asked.scale], out.print)
-            results = session.run(max(asked.repeats, 1))
+            scale, repeats = SCALES[asked.scale], max(asked.repeats, 1)
+            results = Session(Path(folder), scale, repeats, out.print).run()
     except PipelineError as error:
         Terminal().error(str(error))
         return 1

@@ -33,8 +33,6 @@ from pipeline import files
 from pipeline.errors import OutputError, ValidationError
 
 DTYPES = ("float32", "float16")
-_PEAKS = 3
-"""How often a peak is looked for: how many blocks wait for the hash differs from run to run."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +69,15 @@ class Results:
 class Session:
     """Does the measuring in a folder, which it fills and does not clean up."""
 
-    def __init__(self, folder: Path, scale: Scale, say: Callable[[str], None]) -> None:
-        """Take an empty folder; ``say`` is told what is being done."""
-        self.folder, self.scale, self._say = folder, scale, say
+    def __init__(
+        self, folder: Path, scale: Scale, repeats: int, say: Callable[[str], None]
+    ) -> None:
+        """Take an empty folder, and how often to do each thing; ``say`` is told what is done."""
+        self.folder, self.scale, self.repeats, self._say = folder, scale, repeats, say
         self._cached = 0.0
         self._sha256: dict[str, str] = {}
 
-    def run(self, repeats: int) -> Results:
+    def run(self) -> Results:
         """Measure everything.
 
         Raises:
@@ -91,7 +91,7 @@ class Session:
         self._work(*export("float32"))
         (self.folder / TARGET).rename(self.folder / EXPORTED)
         sizes = {"checkpoint": self._size(CHECKPOINT), "exported": self._size(EXPORTED)}
-        timings = self._timings(repeats)
+        timings = self._timings()
         self._say("rates of the steps alone, and where the time goes")
         rates = self._work("rates", EXPORTED, TARGET).result
         profiles = {dtype: self._profile(dtype) for dtype in DTYPES}
@@ -130,16 +130,16 @@ class Session:
         files.remove(self.folder / CHECKPOINT)
         write_checkpoint(self.folder / CHECKPOINT, model, optimizer=optimizer)
 
-    def _timings(self, repeats: int) -> Timings:
+    def _timings(self) -> Timings:
         timings = defaultdict[tuple[str, Temperature], list[Measured]](list)
         turns = methods()
-        for repeat in range(1, repeats + 1):
+        for repeat in range(1, self.repeats + 1):
             for temperature in TEMPERATURES:
                 for method in turns:
                     timings[method.name, temperature].append(self._timed(method, temperature))
                 last = {each.name: timings[each.name, temperature][-1].seconds for each in turns}
                 took = ", ".join(f"{name} {seconds:.2f}" for name, seconds in last.items())
-                self._say(f"repeat {repeat} of {repeats}, {temperature}, seconds: {took}")
+                self._say(f"repeat {repeat} of {self.repeats}, {temperature}, seconds: {took}")
             turns = [*turns[1:], turns[0]]  # so that no one always follows the same other
         return timings
 
@@ -182,7 +182,7 @@ class Session:
 
     def _above_imports(self, *arguments: str) -> int:
         found = []
-        for _ in range(_PEAKS):
+        for _ in range(self.repeats):  # how many blocks wait for the hash differs
             self._clear()
             found.append(process.peak_above_imports(self.folder, *arguments))
         return max(found)

@@ -1,0 +1,92 @@
+"""The promises: how they are computed, and when they are kept."""
+
+import pytest
+
+from benchmarks.figures import Memory, memory_figures, time_figures
+from benchmarks.process import Measured
+
+TIMES = {
+    "float32": (1.0, 2.0, 4.0),
+    "float16": (1.5, 1.5, 1.5),
+    "cp": (1.0, 1.0, 1.0),
+    "cp_sync": (1.0, 1.0, 1.0),
+    "cp_sha256sum": (2.0, 2.0, 2.0),
+    "cp_hashlib": (0.5, 1.0, 1.0),
+    "audiocraft": (9.0, 8.0, 7.0),
+    "inspect": (0.5, 1.5, 0.2),
+}
+
+
+def timings(**changes):
+    return {
+        (name, "cold"): [Measured(time, 9.9, None) for time in times]
+        for name, times in (TIMES | changes).items()
+    }
+
+
+def times(judged=True, **changes):
+    figures = time_figures(timings(**changes), judged=judged)
+    return {figure.name: figure for figure in figures}
+
+
+def test_a_ratio_is_that_of_the_medians_and_of_the_minima():
+    figure = times()["float32, cold, against cp and hashlib"]
+
+    assert (figure.value, figure.least) == (2.0, 2.0)
+    assert times()["float32, cold, against AudioCraft's way"].least == 1 / 7
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("float32, cold, against cp and sha256sum", {"cp_sha256sum": (1.8, 1.8, 1.8)}),
+        ("float32, cold, against AudioCraft's way", {"audiocraft": (7.9, 7.9, 7.9)}),
+        ("float16, cold, against cp of float32", {"float16": (1.6, 1.6, 1.6)}),
+        ("python -m pipeline.inspect, cold", {"inspect": (1.1, 1.1, 1.1)}),
+    ],
+)
+def test_a_limit_is_met_or_missed(name, changes):
+    assert times()[name].met is True
+    assert times(**changes)[name].met is False
+    assert times(judged=False, **changes)[name].met is None
+
+
+def test_what_was_not_measured_is_no_figure():
+    without = {key: runs for key, runs in timings().items() if key[0] != "inspect"}
+
+    assert not any("inspect" in each.name for each in time_figures(without, judged=True))
+
+
+def memory(**changes):
+    good = {
+        "exports": {"float32": 32_000_000, "float16": 64_000_000},
+        "larger": {"float32": 32_000_000, "float16": 64_000_000},
+        "command": {"float32": 96_000_000, "float16": 96_000_000},
+        "audiocraft": 6_000_000_000,
+    }
+    return memory_figures(Memory(**good | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "missed"),
+    [
+        ({}, set()),
+        (
+            {"exports": {"float32": 32_100_000, "float16": 64_000_000}},
+            {"memory above imports, float32"},
+        ),
+        (
+            {"larger": {"float32": 32_000_000, "float16": 72_100_000}},
+            {
+                "memory above imports, float16, larger model",
+                "memory above imports, float16, growth to the larger model",
+            },
+        ),
+        (
+            {"command": {"float32": 0, "float16": 96_100_000}},
+            {"memory of the whole command, float16"},
+        ),
+    ],
+)
+def test_memory_is_judged(changes, missed):
+    assert {figure.name for figure in memory(**changes) if figure.met is False} == missed

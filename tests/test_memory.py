@@ -1,0 +1,57 @@
+"""The memory that an export takes: little, and the same whatever the size of the model.
+
+The file is a sixth of a gigabyte, and its largest tensors are larger than the bounds: whoever holds
+a tensor whole breaks them.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks import methods, process
+from benchmarks.checkpoint import write_checkpoint
+from benchmarks.scales import Model
+from tests.command import environment
+
+MEGA = 1_000_000
+MODEL = Model(dim=1536, heads=24, layers=1, card=64)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a checkpoint; what large files are in it at the end are removed."""
+    folder = tmp_path_factory.mktemp("memory")
+    write_checkpoint(folder / methods.CHECKPOINT, MODEL, optimizer=False)
+    assert (folder / methods.CHECKPOINT).stat().st_size > 150 * MEGA
+    yield folder
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.unlink()
+
+
+@pytest.mark.parametrize(("dtype", "limit"), [("float32", 32), ("float16", 64), ("bfloat16", 64)])
+def test_an_export_takes_little_memory(folder, dtype, limit):
+    peak = process.peak_above_imports(folder, *methods.export(dtype))
+
+    assert 0 < peak < limit * MEGA
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_the_whole_command_takes_little_memory(folder, dtype):
+    peak = process.peak_of(folder, process.python(*methods.release(dtype)))
+
+    assert 0 < peak < 96 * MEGA
+
+
+def test_the_whole_command_imports_no_torch(folder):
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", *methods.release("bfloat16")],
+        cwd=folder, env=environment(), capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "numpy" in imported and "torch" not in imported
