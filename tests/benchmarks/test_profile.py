@@ -1,17 +1,25 @@
 """Where the threads of a piece of work are."""
 
+import os
+import threading
 import time
 
 from benchmarks import profile
-from stages.common.writer import _Hasher
+from pipeline.files import file_digest
 
 
-def test_a_thread_is_counted_at_the_project_s_line_that_it_waits_in():
+def test_a_thread_is_counted_at_the_project_s_line_that_it_waits_in(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+
     def work():
-        with _Hasher():
-            time.sleep(0.3)
+        reader = threading.Thread(target=file_digest, args=(tmp_path / "pipe",), name="reader")
+        reader.start()
+        time.sleep(0.3)
+        with (tmp_path / "pipe").open("wb"):  # only now can the other end be opened
+            pass
+        reader.join()
 
-    (row,) = [row for row in profile.sampled(work) if row["thread"] == "sha256"]
+    (row,) = [row for row in profile.sampled(work) if row["thread"] == "reader"]
 
-    assert row["place"].startswith("writer.py:") and "self._blocks.get()" in row["line"]
+    assert row["place"].startswith("files.py:") and "path.open(" in row["line"]
     assert 0.5 < row["share"] <= 1
