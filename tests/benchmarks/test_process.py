@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -62,11 +64,20 @@ def test_work_that_fails_is_no_measurement(tmp_path, capfd, measure):
 
 
 def test_what_is_interrupted_ends_with_all_that_it_started(tmp_path):
-    text = "import subprocess; subprocess.run(['sleep', '1000'])"
+    text = "import subprocess; subprocess.run(['sh', '-c', 'echo $$ > begun; exec sleep 1000'])"
+    begun = tmp_path / "begun"
     with (
         pytest.raises(KeyboardInterrupt),
         process._started(script(tmp_path, text), tmp_path) as running,
     ):
+        while not (begun.exists() and begun.read_text()):
+            time.sleep(0.01)
         raise KeyboardInterrupt
 
     assert running.returncode == -9
+    status = Path("/proc", begun.read_text().strip(), "status")
+    for _ in range(1000):  # dying takes a moment
+        if not status.exists() or "State:\tZ" in status.read_text():
+            return
+        time.sleep(0.01)
+    pytest.fail("what it started lives on")
