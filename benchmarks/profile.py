@@ -1,7 +1,7 @@
 """Where the threads of an export are, by looking at them every few milliseconds.
 
 A thread is counted at the line of this project that it is in or waits in, however deep below that
-line it is. Unlike ``cProfile`` this sees all threads, and hardly slows them.
+line it is; one that is in none, as a pool's that was given a function of C, where it is. Unlike ``cProfile`` this sees all threads, and hardly slows them.
 """
 
 from __future__ import annotations
@@ -55,17 +55,21 @@ class _Looker(threading.Thread):
             names = {thread.ident: thread.name for thread in threading.enumerate()}
             self.looks += 1
             for ident, frame in sys._current_frames().items():
-                if ident != self.ident and (found := _place(frame)):
-                    self.seen[names.get(ident, "?"), *found] += 1
+                if ident != self.ident:
+                    self.seen[names.get(ident, "?"), *_place(frame)] += 1
             time.sleep(INTERVAL)
 
 
-def _place(frame: FrameType | None) -> tuple[str, str] | None:
+def _place(innermost: FrameType) -> tuple[str, str]:
     """Give the innermost line of pipeline/ or stages/ in a stack, and its text."""
-    while frame is not None:
-        path = Path(frame.f_code.co_filename)
-        if path.is_relative_to(ROOT / "stages") or path.is_relative_to(ROOT / "pipeline"):
-            line = linecache.getline(str(path), frame.f_lineno).strip()
-            return f"{path.name}:{frame.f_lineno}", line
+    frame: FrameType | None = innermost
+    while frame is not None and not _ours(frame):
         frame = frame.f_back
-    return None
+    found = frame or innermost
+    path, number = found.f_code.co_filename, found.f_lineno
+    return f"{Path(path).name}:{number}", linecache.getline(path, number).strip()
+
+
+def _ours(frame: FrameType) -> bool:
+    path = Path(frame.f_code.co_filename)
+    return path.is_relative_to(ROOT / "stages") or path.is_relative_to(ROOT / "pipeline")

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks import profile
 from pipeline.files import file_digest
@@ -23,3 +24,13 @@ def test_a_thread_is_counted_at_the_project_s_line_that_it_waits_in(tmp_path):
 
     assert row["place"].startswith("files.py:") and "path.open(" in row["line"]
     assert 0.5 < row["share"] <= 1
+
+
+def test_a_pool_s_thread_is_counted_where_it_calls_a_function_of_c():
+    def work():
+        with ThreadPoolExecutor(1, "pool") as pool:
+            pool.submit(time.sleep, 0.3)
+
+    rows = [row for row in profile.sampled(work) if row["thread"].startswith("pool")]
+
+    assert "self.fn(" in rows[0]["line"] and rows[0]["share"] > 0.5
