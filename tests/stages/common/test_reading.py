@@ -99,6 +99,10 @@ class TestTraining:
         assert [state.name for state in model.states] == ["best"]
         assert model.shards == ("ema", "last")
 
+
+class TestHints:
+    """What may surprise, and keeps nothing from being released."""
+
     def test_a_last_epoch_much_worse_than_the_best(self, checkpoint):
         (hint,) = read(checkpoint).remarks
         assert (hint.severity, hint.remedy) == ("hint", "")
