@@ -1,7 +1,8 @@
 """Where the threads of an export are, by looking at them every few milliseconds.
 
 A thread is counted at the line of this project that it is in or waits in, however deep below that
-line it is; one that is in none, as a pool's that was given a function of C, where it is. Unlike ``cProfile`` this sees all threads, and hardly slows them.
+line it is; one that is in none, as a pool's that was given a function of C, where it is. Unlike
+``cProfile`` this sees all threads, and hardly slows them.
 """
 
 from __future__ import annotations

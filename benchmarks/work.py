@@ -27,8 +27,9 @@ def export(source: str, target: str, dtype: str) -> Work:
     """Export as the stage does: verified, hashed and synced. Gives the sha256."""
     from pipeline.schema import ExportConfig
     from pipeline.stage import SILENT
-    from stages.common.checkpoint import Checkpoint, choose_state
+    from stages.common.checkpoint import Checkpoint
     from stages.common.exported import Package
+    from stages.common.state_choice import choose_state
 
     for name in ("numpy", "isal.isal_zlib", "zlib_ng.zlib_ng"):
         with suppress(ImportError):  # the last two are in the extra [fast]
@@ -37,13 +38,12 @@ def export(source: str, target: str, dtype: str) -> Work:
     def work() -> str:
         with Checkpoint.open(Path(source)) as checkpoint:
             package = Package.of_model(
-                checkpoint.archive,
                 choose_state(checkpoint, "best", None).tensors,
                 checkpoint.config,
                 ExportConfig(kind="audiocraft"),
                 dtype=dtype,
             )
-            return package.write(Path(target), SILENT).sha256
+            return package.write(Path(target), SILENT).digest.sha256
 
     return work
 

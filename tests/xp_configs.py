@@ -179,7 +179,7 @@ rvq:
 no_quant: {}
 """
 
-UNCONDITIONAL = {
+UNCONDITIONAL: dict[str, Any] = {
     "conditioners": None,
     "fuser": {"sum": [], "prepend": [], "cross": [], "input_interpolate": []},
     "classifier_free_guidance": {"training_dropout": 0, "inference_coef": 1},
