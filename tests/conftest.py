@@ -1,9 +1,11 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.command import Place, make_place
+from tests.hub import Hub, serve
 
 # A busy machine is not a failure.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -14,6 +16,13 @@ settings.load_profile("patient")
 def place(tmp_path: Path) -> Place:
     """A folder with an LM experiment, its codec, and nothing released yet."""
     return make_place(tmp_path)
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    """A Hugging Face Hub of our own, without a repository."""
+    with serve(tmp_path / "hub") as running:
+        yield running
 
 
 @pytest.fixture

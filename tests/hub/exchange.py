@@ -106,11 +106,13 @@ class Call:
         Raises:
             RefusalError: when there is none that this user may know of.
         """
+        # A token of nobody is refused even where none is needed.
+        token = self.token
         repo = self.hub.store.repo(self.names["repo"])
         known = repo.exists and (not repo.settings["private"] or self._owns(repo))
         if known:
             return repo
-        raise refusals.no_repository() if self.token else refusals.login_needed()
+        raise refusals.no_repository() if token else refusals.login_needed()
 
     def opened(self) -> Repo:
         """Give the repository of the path, for reading what is in its files.

@@ -49,7 +49,7 @@ class Hub:
         page_size: entries of a tree in one answer.
     """
 
-    def __init__(self, root: Path, part_size: int, page_size: int) -> None:
+    def __init__(self, root: Path) -> None:
         """Take the folder that holds all of it."""
         root.mkdir(parents=True, exist_ok=True)
         self.accounts = Accounts(root / "accounts.json")
@@ -57,7 +57,7 @@ class Hub:
         self.faults = Faults(route.name for route in ROUTES)
         self.requests: list[Request] = []
         self.quotas: dict[str, int] = {}
-        self.part_size, self.page_size = part_size, page_size
+        self.part_size, self.page_size = 5 << 20, 1000
         self.port = 0
 
     @property
@@ -127,18 +127,14 @@ class Hub:
 
 
 @contextmanager
-def serve(
-    root: Path, port: int = 0, part_size: int = 5 << 20, page_size: int = 1000
-) -> Iterator[Hub]:
+def serve(root: Path, port: int = 0) -> Iterator[Hub]:
     """Serve a Hub on the loopback while the block runs.
 
     Args:
         root: its folder; another Hub served from it later knows all that this one knew.
         port: 0 for any free one.
-        part_size: see `Hub`.
-        page_size: see `Hub`.
     """
-    hub = Hub(root, part_size, page_size)
+    hub = Hub(root)
     with Server(hub, port) as server:
         hub.port = server.server_port
         thread = Thread(target=server.serve_forever, args=(0.01,))
