@@ -21,7 +21,8 @@ class Fault:
         retry_after: seconds, said with a 429.
         delay: seconds before anything is done.
         cut_after: bytes after which the connection is closed: of the body that a PUT or POST sends,
-            which then has no effect; of the body that is answered to a GET.
+            which then has no effect; of the body that is answered to a GET. The answer to a HEAD
+            has none, so that nothing happens to it, but it is counted.
         lost_reply: the work is done, and the connection closed without an answer.
     """
 
@@ -75,6 +76,12 @@ class Faults:
         with self._lock:
             planned = self._planned[route]
             return planned.pop(0) if planned else NONE
+
+    @property
+    def pending(self) -> list[str]:
+        """The routes of the faults that no request has met yet."""
+        with self._lock:
+            return [route for route, planned in self._planned.items() for _ in planned]
 
     def clear(self) -> None:
         """Let all go well again."""
