@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from huggingface_hub import HfApi, close_session, constants
@@ -6,9 +6,27 @@ from huggingface_hub import HfApi, close_session, constants
 from tests.hub import Hub
 
 
+@pytest.fixture
+def turn_to(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Turns the client of this process to an endpoint, as ``HF_ENDPOINT`` would at its import.
+
+    `HfApi` takes one too, but older clients go by the constant when they read an answer.
+    """
+    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.removeprefix(constants.ENDPOINT)
+
+    def turn(endpoint: str) -> None:
+        monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + template)
+
+    return turn
+
+
 @pytest.fixture(autouse=True)
-def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def client(
+    hub: Hub, turn_to: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """The client as `Hub.environment` would have it, in this process; no connection is kept."""
+    turn_to(hub.endpoint)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     monkeypatch.setenv("no_proxy", "*")
     close_session()

@@ -1,6 +1,7 @@
 """Every kind of fault does what it says, and the client notices."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,9 @@ def test_a_delay_outlasts_a_client_and_the_work_is_done(hub, api, head):
 def test_an_upload_that_is_cut_leaves_nothing(hub, api, head):
     content = os.urandom(100_000)
     hub.faults.add("lfs-upload", cut_after=1000)
-    # Having been cut, the client tries again after a second, and finds that it is not there.
+    # Newer clients try again after a second, older ones leave it to us.
+    with suppress(RuntimeError):
+        release(api, **{"b.bin": content})
     release(api, **{"b.bin": content})
     assert statuses(hub, "lfs-upload") == [None, 200]
     hub.faults.add("lfs-upload", cut_after=1000)
@@ -95,10 +98,14 @@ def test_a_download_that_is_cut_goes_on_from_there(
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 400)
     # A regular file is asked for twice, first without its content.
     hub.faults.add(route, cut_after=1000, times=2 if route == "resolve" else 1)
+    # Newer clients go on by themselves, older ones when they are asked again.
+    with suppress(HTTPError):
+        api.hf_hub_download(REPO, name, cache_dir=tmp_path)
     path = Path(api.hf_hub_download(REPO, name, cache_dir=tmp_path))
     repo = hub.store.repo(REPO)
     assert path.read_bytes() == repo.content(repo.find("main").files[name]).read_bytes()
-    assert statuses(hub, route)[-2:] == [200, 206]
+    gets = [r.status for r in hub.requests if r.route == route and r.method == "GET"]
+    assert gets == [200, 206]
 
 
 def test_a_reply_that_is_lost_hides_what_was_done(hub, api, head):

@@ -1,5 +1,8 @@
 """Repositories: who may make, see, read and change them."""
 
+from contextlib import nullcontext
+from inspect import signature
+
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import (
@@ -138,7 +141,6 @@ def test_a_token_for_reading_changes_nothing(hub, api):
     reader = HfApi(hub.endpoint, hub.tokens["read"])
     reader.auth_check(REPO)
     for ask in (
-        lambda: reader.auth_check(REPO, write=True),
         lambda: reader.create_tag(REPO, tag="v1"),
         lambda: reader.upload_file(path_or_fileobj=b"x", path_in_repo="x", repo_id=REPO),
     ):
@@ -150,10 +152,31 @@ def test_a_token_for_reading_changes_nothing(hub, api):
     assert api.model_info(REPO).sha == head
 
 
+@pytest.mark.skipif(
+    "write" not in signature(HfApi.auth_check).parameters, reason="the client is older than 1.5"
+)
+@pytest.mark.parametrize(
+    ("token", "message"),
+    [
+        ("write", ""),
+        ("fine-grained", ""),
+        ("read", "you must use a write token"),
+        ("outsider", "create_pr=1"),
+        (None, "Invalid username or password"),
+    ],
+)
+def test_writing_can_be_asked_for_beforehand(hub, token, message):
+    hub.seed(REPO, {})
+    client = HfApi(hub.endpoint, hub.tokens[token] if token else False)
+    client.auth_check(REPO)
+    with pytest.raises(HfHubHTTPError, match=message) if message else nullcontext():
+        client.auth_check(REPO, write=True)
+
+
 def test_a_stranger_may_propose_and_no_more(hub, api, stranger):
     head = hub.seed(REPO, {})
     with pytest.raises(HfHubHTTPError, match="create_pr=1"):
-        stranger.auth_check(REPO, write=True)
+        stranger.create_tag(REPO, tag="v1")
     add = CommitOperationAdd("x.txt", b"x")
     with pytest.raises(HfHubHTTPError, match="create_pr=1"):
         stranger.create_commit(REPO, [add], commit_message="x")
@@ -169,9 +192,9 @@ def test_a_fine_grained_token_writes_where_its_scope_is(hub, api):
         scoped.create_repo(REPO)
     hub.seed(REPO, {})
     hub.seed("lab/large", {})
-    scoped.auth_check(REPO, write=True)
+    scoped.create_tag(REPO, tag="v1")
     with pytest.raises(HfHubHTTPError) as error:
-        scoped.auth_check("lab/large", write=True)
+        scoped.create_tag("lab/large", tag="v1")
     assert status_of(error) == 403
     api.update_repo_settings("lab/large", private=True)
     with pytest.raises(RepositoryNotFoundError):

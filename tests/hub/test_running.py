@@ -48,8 +48,9 @@ def test_without_a_token_there_is_nobody(hub):
     assert hub.environment("outsider")["HF_TOKEN"] == "hf_eve_outsider"
 
 
-def test_a_restart_forgets_nothing(ugly, tmp_path):
+def test_a_restart_forgets_nothing(ugly, tmp_path, turn_to):
     with serve(ugly) as hub:
+        turn_to(hub.endpoint)
         port = hub.port
         hub.accounts.add(Token("colleague", "bob", WRITE), "lab")
         api = HfApi(hub.endpoint, hub.tokens["colleague"])
@@ -89,7 +90,7 @@ def test_it_ends_whatever_a_client_does(tmp_path, delay):
         assert connection.recv(1) == b""
 
 
-def test_by_hand(tmp_path):
+def test_by_hand(tmp_path, turn_to):
     running = subprocess.Popen(
         command("--root", str(tmp_path / "kept"), module="tests.hub"),
         cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True,
@@ -101,6 +102,7 @@ def test_by_hand(tmp_path):
     text = "".join(said)
     (endpoint,) = re.findall(r"^export HF_ENDPOINT=(\S+) HF_HUB_DISABLE_XET=1$", text, re.M)
     (token,) = re.findall(r"^export HF_TOKEN=(\S+)$", text, re.M)
+    turn_to(endpoint)
     api = HfApi(endpoint, token)
     assert api.whoami()["name"] == "ada"
     api.create_repo(REPO)

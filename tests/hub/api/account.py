@@ -35,7 +35,7 @@ def create(call: Call) -> Answer:
     if token.role == READ or not call.hub.accounts.reaches(token, repo.namespace):
         what = "You don't have the rights to create a model under the namespace"
         raise RefusalError(403, f'{what} "{repo.namespace}".')
-    # Clients before 1.1 say "private", later ones "visibility".
+    # Older clients say "private", newer ones "visibility".
     private = asked.get("visibility") == "private" or bool(asked.get("private"))
     url = call.hub.url(repo)
     with call.hub.store.lock:
