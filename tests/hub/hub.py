@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,6 +81,8 @@ class Hub:
             "HF_ENDPOINT": self.endpoint,
             "HF_HUB_DISABLE_XET": "1",
             "HF_HUB_DISABLE_TELEMETRY": "1",
+            # Whoever runs the tests may be logged in at the real Hub.
+            "HF_TOKEN_PATH": os.devnull,
             "no_proxy": "*",
         }
         return variables | ({"HF_TOKEN": self.tokens[token]} if token else {})

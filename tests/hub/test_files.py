@@ -88,7 +88,7 @@ def test_all_listings_agree(api, commit):
 @pytest.mark.parametrize("name", ["README.md", "state_dict.bin"])
 def test_the_metadata_of_a_file_is_what_the_listing_says(hub, api, commit, name):
     url = hf_hub_url(REPO, name, endpoint=hub.endpoint)
-    metadata = get_hf_file_metadata(url)
+    metadata = get_hf_file_metadata(url, token=False)
     (entry,) = api.get_paths_info(REPO, name)
     assert metadata.commit_hash == commit and metadata.size == len(FILES[name])
     assert metadata.etag == (entry.lfs.sha256 if entry.lfs else entry.blob_id)

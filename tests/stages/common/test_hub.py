@@ -3,10 +3,8 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from typing import Any
 
 import huggingface_hub.constants
 import pytest
@@ -14,6 +12,7 @@ import pytest
 from pipeline.errors import SourceError
 from stages.common.hub import cached, commit_of, default_cache, download, is_repo_id
 from tests.command import environment
+from tests.hub import Hub
 from tests.hub_cache import write_cached
 
 
@@ -103,81 +102,60 @@ def test_a_file_outside_of_a_cache_has_no_commit(weights):
     assert commit_of(Path("snapshots/main/state_dict.bin")) is None
 
 
-class Answers(BaseHTTPRequestHandler):
-    """A Hub that has one file and many ways to say no."""
-
-    protocol_version = "HTTP/1.1"
-    refused = {
-        "missing": (404, "RepoNotFound"),
-        "gated": (403, "GatedRepo"),
-        "revision": (404, "RevisionNotFound"),
-        "entry": (404, "EntryNotFound"),
-        "forbidden": (403, ""),
-    }
-
-    def answer(self) -> None:
-        repo = self.path.split("/")[2]
-        status, code = self.refused.get(repo, (200, ""))
-        body = b"weights" if status == 200 else b""
-        self.send_response(status)
-        if code:
-            self.send_header("X-Error-Code", code)
-        if status == 200:
-            self.send_header("X-Repo-Commit", "ab" * 20)
-            self.send_header("ETag", '"' + "cd" * 20 + '"')
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    do_GET = do_HEAD = answer  # noqa: N815 - http.server's names
-
-    def log_message(self, *_: object) -> None: ...
-
-
-@pytest.fixture
-def server() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as running:
-        thread = Thread(target=running.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
-        thread.join()
-
-
 ASK = """
 import json, sys
 from pathlib import Path
 from pipeline.errors import SourceError
 from stages.common.hub import commit_of, download
 
-said = {}
+said = []
 for repo in sys.argv[2:]:
     arrived = []
     try:
-        path = download(f"me/{repo}", "state_dict.bin", cache_dir=Path(sys.argv[1]),
-                        advance=arrived.append)
-        said[repo] = [path.read_text(), commit_of(path), sum(arrived)]
+        path = download(*repo.split("@"), cache_dir=Path(sys.argv[1]), advance=arrived.append)
+        said.append([path.read_text(), commit_of(path), sum(arrived)])
     except SourceError as error:
-        said[repo] = str(error).splitlines()
+        said.append(str(error).splitlines())
 print(json.dumps(said))
 """
 
 
-def test_what_a_hub_answers(cache, server):
-    env = environment(HF_ENDPOINT=server, HF_HUB_DISABLE_TELEMETRY="1", no_proxy="*")
-    repos = ["small", *Answers.refused]
+def ask(hub: Hub, cache: Path, *files: str) -> list[list[Any]]:
+    """Download files, each given as ``ORG/NAME@FILE@REVISION``, with nobody logged in."""
+    env = environment(**hub.environment())
     done = subprocess.run(
-        [sys.executable, "-c", ASK, str(cache), *repos], env=env, capture_output=True, text=True
+        [sys.executable, "-c", ASK, str(cache), *files], env=env, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    said = json.loads(done.stdout)
-    assert said.pop("small") == ["weights", "ab" * 20, 7]
-    assert all(len(lines) <= 3 for lines in said.values())
-    assert "no repository me/missing" in said["missing"][0]
-    assert "HF_TOKEN" in said["missing"][2]
-    assert "me/gated is gated" in said["gated"][0]
-    assert "no revision 'main'" in said["revision"][0]
-    assert "no state_dict.bin at main" in said["entry"][0]
-    assert "me/forbidden" in said["forbidden"][0]
+    said: list[list[Any]] = json.loads(done.stdout)
+    return said
+
+
+def test_what_a_hub_answers(cache, hub):
+    commit = hub.seed("lab/small", {"state_dict.bin": b"weights"})
+    hub.seed("lab/gated", {"state_dict.bin": b"weights"})
+    hub.store.repo("lab/gated").change_settings(gated="manual")
+    small, missing, gated, revision, entry = ask(
+        hub,
+        cache,
+        "lab/small@state_dict.bin",
+        "lab/missing@state_dict.bin",
+        "lab/gated@state_dict.bin",
+        "lab/small@state_dict.bin@v2",
+        "lab/small@gone.bin",
+    )
+    assert small == ["weights", commit, 7]
+    assert all(len(lines) <= 3 for lines in (missing, gated, revision, entry))
+    assert "no repository lab/missing" in missing[0]
+    assert "HF_TOKEN" in missing[2]
+    assert "lab/gated is gated" in gated[0]
+    assert "no revision 'v2'" in revision[0]
+    assert "no gone.bin at main" in entry[0]
+
+
+def test_a_hub_that_says_no_without_a_reason(cache, hub):
+    hub.seed("lab/small", {"state_dict.bin": b"weights"})
+    hub.faults.add("resolve", status=403, times=2)
+    (forbidden,) = ask(hub, cache, "lab/small@state_dict.bin")
+    assert len(forbidden) <= 3 and "lab/small" in forbidden[0]
