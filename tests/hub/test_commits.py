@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi
@@ -116,22 +117,25 @@ def test_a_commit_onto_what_has_changed_is_refused(api, repo):
     assert add(api, repo, {"a.txt": b"2"}, parent_commit=first.oid[:10]).oid != first.oid
 
 
-def test_of_writers_at_once_one_wins(hub, api, repo):
-    writers = 4
-    seen = api.model_info(repo).sha
-    # All arrive before the first is let go on.
-    hub.faults.add("commit", times=writers, delay=0.3)
+def test_of_writers_at_once_one_wins(hub, api):
+    writers = 5
+    # A tree that takes its time, so that all come while the first is at it.
+    seen = hub.seed(REPO, {f"{number}.txt": b"text" for number in range(500)})
+    ready = Barrier(writers)
 
     def write(number: int) -> int:
+        operation = CommitOperationAdd(f"new {number}.txt", b"mine")
+        api.preupload_lfs_files(REPO, [operation])
+        ready.wait()
         try:
-            add(api, repo, {f"{number}.txt": b"mine"}, parent_commit=seen)
+            api.create_commit(REPO, [operation], commit_message="x", parent_commit=seen)
         except HfHubHTTPError as error:
             return error.response.status_code
         return 200
 
     with ThreadPoolExecutor(writers) as pool:
-        assert sorted(pool.map(write, range(writers))) == [200, 412, 412, 412]
-    assert len(api.list_repo_commits(repo)) == 2
+        assert sorted(pool.map(write, range(writers))) == [200, *[412] * (writers - 1)]
+    assert api.list_repo_commits(REPO)[1].commit_id == seen
 
 
 def test_deletions_ride_along(hub, api):
