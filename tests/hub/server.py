@@ -84,7 +84,8 @@ class _Handler(BaseHTTPRequestHandler):
         name = route.name if route else ""
         fault = self.server.hub.faults.take(name)
         body = Body(self.rfile, self.headers)
-        self.server.closing.wait(fault.delay)
+        if self.server.closing.wait(fault.delay):
+            return self._hang_up(name)
         if fault.cut_after is not None and self.command in ("POST", "PUT"):
             for _ in body.blocks(fault.cut_after):
                 pass

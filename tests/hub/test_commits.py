@@ -185,6 +185,12 @@ def test_a_proposal_leaves_the_branch_alone(api, repo):
     refs = api.list_repo_refs(repo, include_pull_requests=True)
     proposed = {ref.ref: ref.target_commit for ref in refs.pull_requests}
     assert proposed == {"refs/pr/1": first.oid, "refs/pr/2": second.oid}
+    on_top = add(api, repo, {"b.txt": b"1"})
+    # A proposal starts from what its author has seen.
+    third = add(api, repo, {"a.txt": b"3"}, create_pr=True, parent_commit=head)
+    assert api.list_repo_commits(repo, revision=third.oid)[1].commit_id == head
+    fourth = add(api, repo, {"a.txt": b"4"}, create_pr=True)
+    assert api.list_repo_commits(repo, revision=fourth.oid)[1].commit_id == on_top.oid
     more = add(api, repo, {"b.txt": b"more"}, revision="refs/pr/1")
     assert [c.commit_id for c in api.list_repo_commits(repo, revision="refs/pr/1")] == [
         more.oid, first.oid, head,

@@ -1,5 +1,7 @@
 """What is in a repository: listings, and the files as they come back."""
 
+import hashlib
+import json
 import os
 from pathlib import Path
 from urllib.error import HTTPError
@@ -127,6 +129,35 @@ def test_a_head_has_no_body(hub, commit):
     assert (status, body) == (200, b"")
     assert headers["Content-Length"] == str(len(FILES["README.md"]))
     assert headers["Accept-Ranges"] == "bytes"
+
+
+def test_parts_are_put_together_only_when_all_are_there(hub, commit):
+    content = os.urandom(30)
+    sha256 = hashlib.sha256(content).hexdigest()
+    url = hub.storage_url(hub.store.repo(REPO), sha256)
+
+    def send(address: str, body: bytes, method: str) -> tuple[int, str]:
+        try:
+            with urlopen(Request(address, data=body, method=method)) as answer:
+                return answer.status, answer.headers.get("ETag", "")
+        except HTTPError as error:
+            with error:
+                return error.code, ""
+
+    def complete(*tags: str) -> int:
+        parts = [{"partNumber": n, "etag": tag} for n, tag in enumerate(tags, 1)]
+        body = json.dumps({"oid": sha256, "parts": parts}).encode()
+        address = f"{hub.endpoint}/api/complete_multipart/{REPO}/{sha256}"
+        return send(address, body, "POST")[0]
+
+    _, first = send(f"{url}/parts/1", content[:20], "PUT")
+    assert complete(first, first) == 400
+    _, second = send(f"{url}/parts/2", content[20:], "PUT")
+    assert complete(first, first) == 400
+    assert complete(first) == 400
+    assert ask(url)[0] == 404
+    assert complete(first, second) == 200
+    assert ask(url)[2] == content
 
 
 def test_an_object_that_is_not_its_name_is_not_kept(hub, commit):
