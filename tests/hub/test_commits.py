@@ -14,7 +14,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from tests.hub.attributes import is_ignored
+from tests.hub.attributes import FIRST, LARGE, is_ignored, is_large
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
@@ -214,8 +214,9 @@ def test_a_tag_stays_where_it_is(hub, api):
         api.delete_tag(REPO, tag="v1/rc")
     with pytest.raises(RevisionNotFoundError):
         api.create_tag(REPO, tag="v2", revision="gone")
-    with pytest.raises(RevisionNotFoundError):
-        add(api, REPO, {"a.txt": b"3"}, revision="old")
+    for revision in ("old", "refs/tags/old"):
+        with pytest.raises(RevisionNotFoundError):
+            add(api, REPO, {"a.txt": b"3"}, revision=revision)
 
 
 def test_branches_go_their_own_way(hub, api):
@@ -234,6 +235,23 @@ def test_branches_go_their_own_way(hub, api):
         add(api, REPO, {"a.txt": b"4"}, revision="old")
     with pytest.raises(HfHubHTTPError, match="Cannot delete"):
         api.delete_branch(REPO, branch="main")
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "sample", "large"),
+    [
+        ("state_dict.bin", 7, b"weights", True),
+        ("state_dict.bin", 0, b"", False),
+        ("long.txt", LARGE + 1, b"text", True),
+        ("long.txt", LARGE, b"text", False),
+        ("picture.png", 7, b"\x89PNG", True),
+        ("zero.txt", 3, b"a\0b", True),
+        # Half a character at the end of what is looked at.
+        ("texte.txt", 600, ("a" + "é" * 300).encode()[:512], False),
+    ],
+)
+def test_which_files_are_large(path, size, sample, large):
+    assert is_large(path, size, sample, FIRST) is large
 
 
 def test_what_gitignore_names_stays_out(hub, api):

@@ -3,8 +3,11 @@
 import hashlib
 import json
 import os
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
@@ -129,6 +132,20 @@ def test_a_head_has_no_body(hub, commit):
     assert (status, body) == (200, b"")
     assert headers["Content-Length"] == str(len(FILES["README.md"]))
     assert headers["Accept-Ranges"] == "bytes"
+
+
+def test_a_body_may_come_in_chunks(hub, commit):
+    blocks = [os.urandom(size) for size in (1, 100_000, 3)]
+    sha256 = hashlib.sha256(b"".join(blocks)).hexdigest()
+    url = hub.storage_url(hub.store.repo(REPO), sha256)
+    with closing(HTTPConnection("127.0.0.1", hub.port)) as connection:
+        # The second one shows that nothing of the first is left on the connection.
+        for _ in range(2):
+            connection.request("PUT", urlsplit(url).path, iter(blocks), encode_chunked=True,
+                               headers={"Transfer-Encoding": "chunked"})  # fmt: skip
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (200, b"")
+    assert ask(url)[2] == b"".join(blocks)
 
 
 def test_parts_are_put_together_only_when_all_are_there(hub, commit):
