@@ -4,7 +4,7 @@ from contextlib import nullcontext
 from inspect import signature
 
 import pytest
-from huggingface_hub import CommitOperationAdd, HfApi
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -178,8 +178,14 @@ def test_a_stranger_may_propose_and_no_more(hub, api, stranger):
     with pytest.raises(HfHubHTTPError, match="create_pr=1"):
         stranger.create_tag(REPO, tag="v1")
     add = CommitOperationAdd("x.txt", b"x")
-    with pytest.raises(HfHubHTTPError, match="create_pr=1"):
-        stranger.create_commit(REPO, [add], commit_message="x")
+    # An addition is announced before it is committed, a deletion is not.
+    for operation, route in (
+        (add, "preupload"),
+        (CommitOperationDelete(".gitattributes"), "commit"),
+    ):
+        with pytest.raises(HfHubHTTPError, match="create_pr=1"):
+            stranger.create_commit(REPO, [operation], commit_message="x")
+        assert hub.requests[-1].route == route
     with pytest.raises(HfHubHTTPError, match="rights to create"):
         stranger.create_repo("lab/other")
     proposed = stranger.create_commit(REPO, [add], commit_message="x", create_pr=True)
