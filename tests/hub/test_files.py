@@ -21,6 +21,7 @@ FILES = {
     "samples/a b é.wav": b"RIFF\0" + os.urandom(1000),
     "samples/deep/notes.txt": b"notes",
 }
+FOLDERS = ["samples", "samples/deep"]
 
 
 @pytest.fixture
@@ -70,9 +71,6 @@ def test_the_tree_comes_in_pages(hub, api, commit):
     assert [entry.path for entry in below] == ["samples/a b é.wav", "samples/deep"]
     with pytest.raises(RemoteEntryNotFoundError):
         list(api.list_repo_tree(REPO, "gone"))
-
-
-FOLDERS = ["samples", "samples/deep"]
 
 
 def test_all_listings_agree(api, commit):
