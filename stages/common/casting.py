@@ -7,7 +7,7 @@ own NaNs are not: as bfloat16 they are 0x7FC0 or 0xFFFF, by processor and place 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stages.common.finite import all_finite
 
@@ -26,16 +26,27 @@ _INFINITY = {"float16": 0x7C00, "bfloat16": 0x7F80, "float32": 0x7F800000}
 _MAGNITUDE = {"float16": 0x7FFF, "bfloat16": 0x7FFF, "float32": 0x7FFFFFFF}
 
 
-def cast(block: memoryview, source: str, target: str) -> tuple[memoryview, int]:
+class Cast(NamedTuple):
+    """Elements in another dtype.
+
+    Attributes:
+        block: their bytes.
+        finite: whether there was neither NaN nor Inf among the elements given.
+        overflowed: how many finite ones became infinite.
+    """
+
+    block: memoryview
+    finite: bool
+    overflowed: int
+
+
+def cast(block: bytes | memoryview, source: str, target: str) -> Cast:
     """Cast a run of little-endian elements.
 
     Args:
         block: the elements, whole ones only.
         source: their dtype, one of `FLOATS`.
         target: the dtype wanted, one of `TARGETS`.
-
-    Returns:
-        The bytes of the new elements, and how many finite values became infinite.
     """
     import numpy as np
 
@@ -44,17 +55,16 @@ def cast(block: memoryview, source: str, target: str) -> tuple[memoryview, int]:
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         single = given.astype(np.float32, copy=False)
         bits = _bits(single, target)
-    overflowed = 0
-    # Both: an overflow shows only afterwards, and a NaN may be rounded to anything.
-    if not (all_finite(bits.data, target) and all_finite(single.data, "float32")):
+    finite, overflowed = all_finite(block, source), 0
+    if not (finite and all_finite(bits.data, target)):
         infinite = (bits & _MAGNITUDE[target]) == _INFINITY[target]
         overflowed = int((infinite & np.isfinite(given)).sum())
         nan = np.isnan(single)
         bits[nan] = _nan(single[nan].view(np.uint32), target)
-    return bits.view(np.uint8).data, overflowed
+    return Cast(bits.view(np.uint8).data, finite, overflowed)
 
 
-def _floats(block: memoryview, source: str) -> Array:
+def _floats(block: bytes | memoryview, source: str) -> Array:
     """View the elements as numpy's floats; bfloat16 is the upper half of a float32."""
     import numpy as np
 

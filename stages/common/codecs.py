@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.errors import FormatError
+from stages.common.xp_yaml import without_calls
 
 REFERENCE_PREFIX = "//pretrained/"
 """How AudioCraft marks a pretrained codec in ``compression_model_checkpoint``."""
@@ -94,6 +95,7 @@ def codec_of(config: DictConfig) -> Codec:
     Raises:
         FormatError: when the config is not one of an EnCodec with residual vector quantization.
     """
+    config = without_calls(config)
 
     def value(key: str) -> Any:
         try:

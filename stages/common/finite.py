@@ -35,5 +35,7 @@ def all_finite(block: bytes | memoryview, dtype: str) -> bool:
 
     unsigned, ones = EXPONENTS[dtype]
     bits = np.frombuffer(block, unsigned)
-    # What is masked is at most the mask, so its maximum tells whether any exponent is all ones.
-    return bool((bits & bits.dtype.type(ones)).max() != ones)
+    # Ordered as signed numbers the positive ones are last, as unsigned ones the negative ones are;
+    # in each order nothing comes after NaN and Inf.
+    positive = bits.view(unsigned.replace("u", "i")).max() < ones
+    return bool(positive and bits.max() < ones | 1 << (8 * bits.itemsize - 1))

@@ -12,6 +12,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from stages.common.xp_yaml import without_calls
+
 LM_NODES = (
     "solver",
     "lm_model",
@@ -61,7 +63,8 @@ class Settings:
 
     @classmethod
     def of(cls, config: DictConfig, names: Iterable[str]) -> Settings:
-        """Resolve the nodes ``names`` of an xp.cfg, as far as they resolve."""
+        """Resolve the nodes ``names`` of an xp.cfg, as far as they resolve without a resolver."""
+        config = without_calls(config)
         nodes: dict[str, Any] = {}
         dangling: dict[str, str] = {}
         for name in names:

@@ -4,8 +4,8 @@ The bytes are those of ``torch.save(root, file_object)`` of torch 2.13 for plain
 tensors, but for ``.data/serialization_id``, which is fixed: torch makes it from a hash that is not
 the same everywhere, and only logs it.
 
-Three threads share the work, each a few megabytes ahead of the next: one reads and verifies, one
-casts and writes, one hashes. All three let go of Python's lock while they are at a block.
+Four threads share the work, a few megabytes apart: one reads and verifies, one casts, one writes,
+one hashes. All let go of Python's lock while they are at a block.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,8 @@ _AFTER = {"version": b"3\n", ".data/serialization_id": b"0" * 40}
 _READ_AHEAD = 4
 """Blocks of a megabyte that are read and verified before they are asked for."""
 
-_HASH_BEHIND = 8
-"""Blocks, headers among them, that are written before they are hashed."""
+_BEHIND = 8
+"""Blocks, headers among them, that wait to be written and hashed."""
 
 
 @dataclass(frozen=True)
@@ -86,25 +87,30 @@ def write_archive(
         with (
             temporary.open("wb", buffering=0) as file,
             ThreadPoolExecutor(1) as hashing,
+            ThreadPoolExecutor(1) as writing,
             closing(ahead(_read(content), _READ_AHEAD)) as blocks,
         ):
-            unhashed: deque[Future[None]] = deque()
+            waiting: deque[tuple[Future[None], Future[None]]] = deque()
 
             def sink(block: bytes | memoryview) -> None:
-                if len(unhashed) == _HASH_BEHIND:
-                    unhashed.popleft().result()
-                unhashed.append(hashing.submit(hasher.update, block))
-                rest = memoryview(block)
-                while rest:
-                    rest = rest[file.write(rest) :]
+                waiting.append(
+                    (writing.submit(_write, file, block), hashing.submit(hasher.update, block))
+                )
                 if advance is not None:
                     advance(len(block))
+                settle(_BEHIND)
+
+            def settle(left: int) -> None:
+                while len(waiting) > left:
+                    for done in waiting.popleft():
+                        done.result()
 
             def copy(packer: Packer, name: str, weight: Weight) -> int:
                 return _copy(packer, name, weight, blocks, unfit)
 
             packer = Packer(sink)
             _pack(packer, content, copy)
+            settle(0)
             if not allow_nonfinite:
                 unfit.demand_none()
             os.fdatasync(file.fileno())
@@ -138,6 +144,12 @@ def _pack(packer: Packer, content: Pickled, put: Callable[[Packer, str, Weight],
     packer.close()
 
 
+def _write(file: FileIO, block: bytes | memoryview) -> None:
+    rest = memoryview(block)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
 def _put_small(packer: Packer, name: str, content: bytes) -> None:
     packer.begin(name, len(content))
     packer.write(content)
@@ -163,10 +175,12 @@ def _copy(
     source, target = weight.tensor.dtype, weight.written
     finite, overflowed, crc = True, 0, 0
     while (block := next(blocks)) is not None:
-        finite = finite and all_finite(block, source)
-        if source != target:
-            block, lost = cast(block, source, target)
-            overflowed += lost
+        if source == target:
+            finite = finite and all_finite(block, source)
+        else:
+            made = cast(block, source, target)
+            block, finite = made.block, finite and made.finite
+            overflowed += made.overflowed
         packer.write(block)
         if weight.known_crc is None:
             crc = crc32(block, crc)

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from stages.common.checks import Outcome, passed, phrased, skipped, warned
+from stages.common.xp_yaml import without_calls
 
 REMEDY = "choose another checkpoint, or correct expect in the release file"
 MINIATURE = "a miniature's size is not held against the release"
@@ -30,9 +31,9 @@ def config(claimed: Mapping[str, Any], found: DictConfig, miniature: bool) -> Ou
         return skipped("the release does not claim a config")
     if miniature:
         return skipped(MINIATURE)
-    different = []
+    different, known = [], without_calls(found)
     for key, value in claimed.items():
-        there, actual = _select(found, key)
+        there, actual = _select(known, key)
         if not there:
             near = get_close_matches(key, _keys(OmegaConf.to_container(found)), 1)
             different.append(f"{key} is not in xp.cfg" + (f" (but {near[0]})" if near else ""))

@@ -21,7 +21,8 @@ def tensor_of(bits: np.ndarray, dtype: str) -> torch.Tensor:
 def assert_as_torch(bits: np.ndarray, source: str, target: str) -> None:
     given_ = tensor_of(bits, source)
     expected = given_.to(getattr(torch, target))
-    made, overflowed = cast(memoryview(bits.view(np.uint8)), source, target)
+    made, finite, overflowed = cast(memoryview(bits.view(np.uint8)), source, target)
+    assert finite == bool(given_.isfinite().all())
     actual = torch.frombuffer(bytearray(made), dtype=getattr(torch, target))
 
     numbers = ~given_.isnan()
@@ -67,7 +68,7 @@ def test_float64_is_rounded_twice_as_in_torch() -> None:
     # Just above a tie of float16, but a tie as float32.
     value = np.array([1 + 2**-11 + 2**-40])
 
-    made, _ = cast(memoryview(value.view(np.uint8)), "float64", "float16")
+    made, _, _ = cast(memoryview(value.view(np.uint8)), "float64", "float16")
 
     assert bytes(made) == b"\x00\x3c" == value.astype(np.float32).astype(np.float16).tobytes()
 
@@ -86,7 +87,7 @@ def test_float64_is_rounded_twice_as_in_torch() -> None:
 def test_a_nan_has_the_same_bits_on_every_machine(source, bits, target, expected) -> None:
     wide = np.array([bits], dtype=np.uint32 if source == "float32" else np.uint16)
 
-    made, overflowed = cast(memoryview(wide.view(np.uint8)), source, target)
+    made, _, overflowed = cast(memoryview(wide.view(np.uint8)), source, target)
 
     assert (int.from_bytes(made, "little"), overflowed) == (expected, 0)
 
@@ -94,11 +95,11 @@ def test_a_nan_has_the_same_bits_on_every_machine(source, bits, target, expected
 def test_values_that_leave_the_range_are_counted() -> None:
     values = np.array([65519.0, 65520.0, -1e9, np.inf, np.nan], dtype=np.float32)
 
-    made, overflowed = cast(memoryview(values.view(np.uint8)), "float32", "float16")
+    made, _, overflowed = cast(memoryview(values.view(np.uint8)), "float32", "float16")
 
     assert overflowed == 2
     assert np.frombuffer(made, np.float16)[0] == 65504
 
 
 def test_nothing_is_cast_to_nothing() -> None:
-    assert cast(memoryview(b""), "float32", "float16") == (memoryview(b""), 0)
+    assert cast(memoryview(b""), "float32", "float16") == (memoryview(b""), True, 0)

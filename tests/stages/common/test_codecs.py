@@ -80,3 +80,11 @@ def test_near_names_work_without_the_organisation():
     assert near_names("facebook/encodec_32kz")[0] == "facebook/encodec_32khz"
     assert near_names("dac_44kz")[0] == "dac_44khz"
     assert near_names("something else") == []
+
+
+def test_a_config_reads_no_environment_of_this_machine(monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_12345678")
+    config = compose(ENCODEC, {"encodec.quantizer": "${oc.env:HF_TOKEN}"})
+    with pytest.raises(FormatError) as refused:
+        codec_of(config)
+    assert "hf_1234" not in str(refused.value)
