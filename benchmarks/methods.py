@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Literal
 
 CHECKPOINT = "checkpoint.th"
@@ -65,7 +64,7 @@ def _copy(then: str) -> list[str]:
 
 def methods() -> list[Method]:
     """Give all methods that there are, in the order in which they take turns."""
-    found = [
+    return [
         Method("float32", "export, float32", export("float32")),
         Method("cp_sha256sum", "cp, sha256sum", _copy("sha256sum"), EXPORTED),
         Method("float16", "export, float16", export("float16")),
@@ -74,8 +73,5 @@ def methods() -> list[Method]:
         Method("cp_hashlib", "cp, hashlib's sha256", _copy("hashlib"), EXPORTED),
         Method("audiocraft", "torch.load, torch.save, sha256", AUDIOCRAFT),
         Method("command", "the whole command, float32", ["module", *release("float32")]),
+        Method("inspect", "python -m pipeline.inspect", ["module", "pipeline.inspect", CHECKPOINT]),
     ]
-    if find_spec("pipeline.inspect"):
-        inspect = ["module", "pipeline.inspect", CHECKPOINT]
-        found.append(Method("inspect", "python -m pipeline.inspect", inspect))
-    return found

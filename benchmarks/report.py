@@ -110,8 +110,6 @@ def _figures(results: Results) -> Table:
         )
         value = f"{figure.value:.2f} {figure.unit}"
         table.add_row(figure.name, value, least, limit, _VERDICTS[figure.met])
-    if not any(method.name == "inspect" for method in methods()):
-        table.add_row("python -m pipeline.inspect", "", "", "", "[dim]not there yet[/]")
     return table
 
 
