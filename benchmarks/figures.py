@@ -88,16 +88,16 @@ def time_figures(timings: Timings, *, judged: bool) -> list[Figure]:
     return figures
 
 
-def memory_figures(memory: Memory) -> list[Figure]:
-    """Give the figures of memory."""
-    figures = []
+def memory_figures(memory: Memory, *, judged: bool) -> list[Figure]:
+    """Give the figures of memory; that of growth without a limit when it is not to be judged."""
+    figures, same = [], _SAME if judged else None
     for dtype, limit in _MEMORY_LIMITS.items():
         here, there = memory.exports[dtype] / MEGA, memory.larger[dtype] / MEGA
         name = f"memory above imports, {dtype}"
         figures += [
             Figure(name, "MB", here, limit=limit),
             Figure(f"{name}, larger model", "MB", there, limit=limit),
-            Figure(f"{name}, growth to the larger model", "MB", there - here, limit=_SAME),
+            Figure(f"{name}, growth to the larger model", "MB", there - here, limit=same),
         ]
     for dtype, held in memory.command.items():
         name = f"memory of the whole command, {dtype}"

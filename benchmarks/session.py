@@ -62,8 +62,9 @@ class Results:
     @property
     def figures(self) -> list[Figure]:
         """The promises, and what was measured."""
-        times = time_figures(self.timings, judged=self.scale.judges_times)
-        return [*times, *memory_figures(self.memory)]
+        judged = self.scale.compares
+        times = time_figures(self.timings, judged=judged)
+        return [*times, *memory_figures(self.memory, judged=judged)]
 
 
 class Session:

@@ -1,7 +1,7 @@
 """The memory that an export takes: little, and the same whatever the size of the model.
 
-The file is a sixth of a gigabyte, and its largest tensors are larger than the bounds: whoever holds
-a tensor whole breaks them.
+The file is a quarter of a gigabyte, and its largest tensors are larger than the least bound:
+whoever holds a tensor whole breaks it.
 """
 
 import subprocess
@@ -17,7 +17,7 @@ from benchmarks.scales import Model
 from tests.command import environment
 
 MEGA = 1_000_000
-MODEL = Model(dim=1536, heads=24, layers=1, card=64)
+MODEL = Model(dim=1536, heads=24, layers=1)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with a checkpoint; what large files are in it at the end are removed."""
     folder = tmp_path_factory.mktemp("memory")
     write_checkpoint(folder / methods.CHECKPOINT, MODEL, optimizer=False)
-    assert (folder / methods.CHECKPOINT).stat().st_size > 150 * MEGA
+    assert (folder / methods.CHECKPOINT).stat().st_size > 250 * MEGA
     yield folder
     for path in folder.rglob("*"):
         if path.is_file():

@@ -57,14 +57,14 @@ def test_what_was_not_measured_is_no_figure():
     assert not any("inspect" in each.name for each in time_figures(without, judged=True))
 
 
-def memory(**changes):
+def memory(judged=True, **changes):
     good = {
         "exports": {"float32": 32_000_000, "float16": 64_000_000},
         "larger": {"float32": 32_000_000, "float16": 64_000_000},
         "command": {"float32": 96_000_000, "float16": 96_000_000},
         "audiocraft": 6_000_000_000,
     }
-    return memory_figures(Memory(**good | changes))
+    return memory_figures(Memory(**good | changes), judged=judged)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +81,10 @@ def memory(**changes):
                 "memory above imports, float16, larger model",
                 "memory above imports, float16, growth to the larger model",
             },
+        ),
+        (
+            {"judged": False, "larger": {"float32": 32_000_000, "float16": 72_100_000}},
+            {"memory above imports, float16, larger model"},
         ),
         (
             {"command": {"float32": 0, "float16": 96_100_000}},

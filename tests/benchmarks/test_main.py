@@ -72,6 +72,6 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_written(small_disk)
     done = benchmark("--scale", "tiny", "--folder", str(small_disk))
 
     assert done.returncode == 1
-    assert "The disk is too full: 0.03 GB needed, 0.00 GB free." in done.stderr
+    assert "The disk is too full: 0.11 GB needed, 0.00 GB free." in done.stderr
     assert "--folder" in done.stderr
     assert "writing" not in done.stdout and list(small_disk.iterdir()) == []
