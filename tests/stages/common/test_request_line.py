@@ -23,7 +23,9 @@ def read(override: str) -> object:
 
 @given(
     st.sampled_from(AWKWARD)
-    | st.text("a1/ \\\"'${}[](),=:é.~#%*@?|-_+&<>\t", min_size=1, max_size=12)
+    | st.text("a1/ \\\"'${}[](),=:é.~#%*@?|-_+&<>\t", min_size=1, max_size=12).filter(
+        lambda text: text != "???"  # OmegaConf's own sign for what is missing, however quoted
+    )
 )
 def test_hydra_reads_every_text_as_it_is(text):
     assert read(f"key={hydra_value(text)}") == text

@@ -91,7 +91,7 @@ def worsening(tmp_path_factory) -> Path:
 def test_the_best_state_is_the_average_of_the_best_epoch(worsening):
     state = checkpoint.load(worsening / "checkpoint.th")
     values = [entry["valid"]["ce"] for entry in state["history"]]
-    assert values == sorted(values)
+    assert values[0] == min(values)  # how it goes on differs between processors
     judged = checkpoint.load(worsening / "checkpoint_1.th")["ema"]["state"]["model"]
     best = state["best_state"]["model"]
     assert all(torch.equal(best[name], judged[name]) for name in judged)
