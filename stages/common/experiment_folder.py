@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from stages.common.best import Best, best_of
 from stages.common.experiments import Experiment, is_signature
-from stages.common.model_file import Best, best_of
+from stages.common.sharded import ranks_beside
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,12 @@ class ExperimentFolder:
             len(history),
             best_of(history),
             tuple(
-                CheckpointFile(epoch, path.absolute(), path.stat().st_size, ranks_beside(path))
+                CheckpointFile(
+                    epoch,
+                    path.absolute(),
+                    path.stat().st_size,
+                    tuple(ranks_beside(path).values()),
+                )
                 for epoch, path in experiment.checkpoints.items()
             ),
         )
@@ -74,11 +80,3 @@ def experiment_of(path: Path) -> Experiment | None:
     if path.parent.name == "xps" and is_signature(path.name):
         return Experiment(path.parent.parent, path.name)
     return None
-
-
-def ranks_beside(path: Path) -> tuple[Path, ...]:
-    """Give the files of an FSDP run's other ranks: ``checkpoint.th.1``, ``checkpoint.th.2``."""
-    prefix = f"{path.name}."
-    beside = [p for p in path.parent.iterdir() if p.name.startswith(prefix)]
-    ranks = {int(p.suffix[1:]): p for p in beside if p.name[len(prefix) :].isdecimal()}
-    return tuple(ranks[rank].absolute() for rank in sorted(ranks))

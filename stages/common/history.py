@@ -29,7 +29,7 @@ def best_epoch(history: History) -> int | None:
     That is the last one whose metric was the least so far, ties included. Without the metric, as
     for codecs, it is the last one.
     """
-    scores = [_score(epoch) for epoch in history]
+    scores = [score_of(epoch) for epoch in history]
     if any(score is None for score in scores):
         return len(history) or None
     best, least = None, math.inf
@@ -45,7 +45,7 @@ def summary(history: History) -> str:
     """Say in a few words how far a run came: ``3 epochs, best ce 2.672``."""
     count = f"{len(history)} epoch{'' if len(history) == 1 else 's'}"
     epoch = best_epoch(history)
-    score = _score(history[epoch - 1]) if epoch else None
+    score = score_of(history[epoch - 1]) if epoch else None
     return count if score is None else f"{count}, best {BEST_METRIC} {score:.3f}"
 
 
@@ -60,7 +60,8 @@ def valid_json(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool) else None
 
 
-def _score(epoch: Mapping[str, Any]) -> float | None:
+def score_of(epoch: Mapping[str, Any]) -> float | None:
+    """Give the metric that an epoch is judged by; ``None`` where it has none."""
     section = epoch.get("valid")
     score = section.get(BEST_METRIC) if isinstance(section, Mapping) else None
     number = isinstance(score, int | float) and not isinstance(score, bool)

@@ -10,12 +10,13 @@ from pipeline.errors import FormatError, SourceError
 from pipeline.layout import COMPRESSION
 from pipeline.sheet import Remark
 from stages.common.architecture import Architecture
+from stages.common.best import best_of
 from stages.common.experiment_folder import ExperimentFolder, experiment_of
 from stages.common.experiments import PREFIX, Experiment
 from stages.common.history import valid_json
 from stages.common.inspection import Inspection, Question
 from stages.common.loading import load_lines
-from stages.common.model_file import ModelFile, best_of
+from stages.common.model_file import ModelFile
 from stages.common.prospect import Source, prospect_of
 from stages.common.reading import read
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_PRETRAINED = "//pretrained/"
+from stages.common.codecs import REFERENCE_PREFIX
+
 _BASE = re.compile(r"(?:facebook/|//pretrained/(?=[\w.-]+(?:/[\w.-]+)?$))[\w.-]+(?:/[\w.-]+)?")
 _PUBLIC = re.compile(r"//(pretrained|sig|reference)/[^/~]")
 
@@ -15,7 +16,7 @@ def base_model(continue_from: Any) -> str | None:
     """Give the public name of the model that a run went on from; ``None`` for runs and paths."""
     if not isinstance(continue_from, str) or not _BASE.fullmatch(continue_from):
         return None
-    return continue_from.removeprefix(_PRETRAINED)
+    return continue_from.removeprefix(REFERENCE_PREFIX)
 
 
 def is_public(codec: str) -> bool:

@@ -11,9 +11,10 @@ from pipeline.errors import FormatError, SourceError
 from stages.common import one_file
 from stages.common.architecture import Architecture
 from stages.common.archive import Archive
+from stages.common.best import Best, best_of
 from stages.common.checkpoint import Checkpoint, State
 from stages.common.contents import Content, contents_of
-from stages.common.history import BEST_METRIC, best_epoch, epochs_in, valid_json
+from stages.common.history import epochs_in, valid_json
 from stages.common.licenses import parent_license
 from stages.common.lineage import base_model
 from stages.common.remains import Remains
@@ -72,15 +73,6 @@ class Weights:
             state.nbytes,
             tuple(rows) if listed else (),
         )
-
-
-@dataclass(frozen=True)
-class Best:
-    """The epoch that AudioCraft calls best; ``value`` is that of the metric it was judged by."""
-
-    epoch: int
-    metric: str | None
-    value: float | str | None
 
 
 @dataclass(frozen=True)
@@ -155,18 +147,6 @@ class ModelFile:
             base_license=parent_license(base) if base else None,
             pretrained=checkpoint.pretrained,
         )
-
-
-def best_of(history: list[dict[str, Any]]) -> Best | None:
-    """Give the best epoch of a history, with what it was judged by."""
-    epoch = best_epoch(history)
-    if epoch is None:
-        return None
-    section = history[epoch - 1].get("valid")
-    value = section.get(BEST_METRIC) if isinstance(section, Mapping) else None
-    if not isinstance(value, int | float):
-        return Best(epoch, None, None)
-    return Best(epoch, BEST_METRIC, valid_json(float(value)))
 
 
 def remains_of(path: Path, tensors: Collection[str] = ()) -> ModelFile:

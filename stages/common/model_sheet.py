@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pipeline.amounts import amount, count
 from pipeline.sheet import Fields, Grid, Part
 from stages.common.architecture import Architecture
+from stages.common.best import Best
 from stages.common.experiments import PREFIX
 from stages.common.metric_grid import metric_grid
-from stages.common.model_file import Best, ModelFile, Weights
+from stages.common.model_file import ModelFile, Weights
 
 FORMS = {
     "training": "training checkpoint",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
@@ -15,11 +14,12 @@ from pipeline.errors import FormatError, PipelineError, SourceError
 from pipeline.sheet import Remark, Severity
 from stages.common import saving, traps, xp_config
 from stages.common.archive import is_legacy
+from stages.common.best import Best
 from stages.common.checkpoint import Checkpoint
 from stages.common.checks import FAIL, WARN, Outcome
-from stages.common.history import BEST_METRIC
+from stages.common.history import BEST_METRIC, score_of
 from stages.common.lineage import never_averaged
-from stages.common.model_file import Best, ModelFile, remains_of
+from stages.common.model_file import ModelFile, remains_of
 from stages.common.requirements import requirements
 from stages.common.settings import CODEC_NODES, LM_NODES, Settings
 from stages.common.state_choice import choose_state
@@ -128,7 +128,7 @@ def _training(checkpoint: Checkpoint, model: ModelFile, state: str) -> Iterator[
             "with (optim.ema.updates).",
             remedy="take the trained ones: checkpoint.state=last",
         )
-    last = _loss(checkpoint.history[-1]) if checkpoint.history else None
+    last = score_of(checkpoint.history[-1]) if checkpoint.history else None
     if last is None:
         return
     taken = state == "best" or "best" not in checkpoint.states
@@ -149,10 +149,3 @@ def _diverged(best: Best, last: float) -> str:
         f"The last epoch is much worse than the best: valid {best.metric} {last:.3f}, after "
         f"{best.value:.3f} in epoch {best.epoch}, which the best state is from."
     )
-
-
-def _loss(epoch: Mapping[str, Any]) -> float | None:
-    section = epoch.get("valid")
-    value = section.get(BEST_METRIC) if isinstance(section, Mapping) else None
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if number and value is not None else None

@@ -79,13 +79,10 @@ class ShardedTensor:
             piece.forget()
 
 
-def rank_files(path: Path) -> tuple[Path, ...]:
-    """Give the files of ranks 1, 2, ... beside that of rank 0, or beside what that links to.
+def ranks_beside(path: Path) -> dict[int, Path]:
+    """Give the files of ranks 1, 2, ... by rank: beside that of rank 0, or what it links to.
 
     Where the save was cut off between its end and its renaming, some still have their first name.
-
-    Raises:
-        FormatError: when one is missing between two that are there.
     """
     first = path.resolve()
     named = first.with_suffix("") if first.suffix == ".tmp" else first
@@ -94,13 +91,24 @@ def rank_files(path: Path) -> tuple[Path, ...]:
     for other in sorted(named.parent.glob(f"{glob.escape(named.name)}.*")):
         ending = other.name.removeprefix(f"{named.name}.")
         rank = ending.removesuffix(".tmp") if complete else ending
-        if rank.isdecimal():
+        if rank.isdecimal() and int(rank):
             found[int(rank)] = other  # of two, the unnamed one: it is newer
-    for expected in range(1, max(found, default=0)):
-        if expected not in found:
-            missing = named.with_name(f"{named.name}.{expected}")
+    return dict(sorted(found.items()))
+
+
+def rank_files(path: Path) -> tuple[Path, ...]:
+    """Give the files of ranks 1, 2, ... of a save, given that of rank 0.
+
+    Raises:
+        FormatError: when one is missing between two that are there.
+    """
+    found = ranks_beside(path)
+    for expected, (rank, file) in enumerate(found.items(), 1):
+        if rank != expected:
+            name = file.name.removesuffix(".tmp").removesuffix(f".{rank}")
+            missing = file.with_name(f"{name}.{expected}")
             raise FormatError("A rank's file is missing.", str(missing), "Copy it there.")
-    return tuple(found[rank] for rank in sorted(found))
+    return tuple(found.values())
 
 
 def joined(states: Sequence[State], full: State) -> State:

@@ -6,7 +6,7 @@ import tarfile
 import pytest
 import torch
 
-from stages.common.model_file import Best
+from stages.common.best import Best
 from stages.common.reading import Reading, read
 from tests.archives import saved
 from tests.experiments import (
