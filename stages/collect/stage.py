@@ -19,7 +19,7 @@ from stages.collect.origins import Origin, fetch, locate
 from stages.common import hub, legacy, saving
 from stages.common.archive import Archive, is_legacy, is_zip
 from stages.common.checkpoint import STATES
-from stages.common.sharded import rank_files
+from stages.common.sharded import ranks_beside
 
 
 class Collect:
@@ -84,7 +84,7 @@ class Collect:
         key = {"kind": origin.kind, **asked, "sha256": self.config.sha256, **origin.key}
         if origin.remote or origin.path is None:
             return key
-        shards = [_stamp(path) for path in rank_files(origin.path)]
+        shards = [_stamp(path) for path in ranks_beside(origin.path).values()]
         content = {**_stamp(origin.path), "archive": _directory(origin.path)}
         return {**key, **content, **({"shards": shards} if shards else {})}
 

@@ -148,14 +148,22 @@ class Archive:
             begin = self.records[name].offset + start
             yield from gathering.gather(self._read, begin, ref)
 
+    def known_crc(self, ref: TensorRef) -> int | None:
+        """Give the CRC-32 of a tensor that is its whole record, from the directory.
+
+        A view of another dtype can leave bytes behind its last element, which are not its own.
+        """
+        record = self.records[f"data/{ref.record}"]
+        return record.crc if ref.whole and ref.nbytes == record.size else None
+
     def crc(self, ref: TensorRef) -> int:
         """Give the CRC-32 of a tensor's bytes in C order: unread where the directory has it.
 
         Raises:
             FormatError: as `blocks`, when it had to be read.
         """
-        if ref.whole:
-            return self.records[f"data/{ref.record}"].crc
+        if (known := self.known_crc(ref)) is not None:
+            return known
         crc = 0
         for block in self.blocks(ref):
             crc = crc32(block, crc)
@@ -212,20 +220,29 @@ class Archive:
         )
 
     def _storage(self, reference: Any) -> Storage:
-        """Find the record that a persistent id means: storage, class, key, device, elements."""
-        if type(reference) is not tuple or len(reference) != 5 or reference[0] != "storage":
-            raise Refused("a persistent id that is no storage")
-        _, kind, key, _, count = reference
-        numel, name = whole_number(count), kind.name if isinstance(kind, Named) else ""
-        if not isinstance(key, str) or f"data/{key}" not in self.records:
-            raise Refused(f"a storage without a record: data/{shown(key)}")
-        if name != "UntypedStorage" and name not in STORAGE_DTYPE:
-            raise Refused(f"a storage of the class {shown(kind)}")
-        dtype = STORAGE_DTYPE.get(name)
-        size = self.records[f"data/{key}"].size
-        if size // ITEMSIZE[dtype or "uint8"] != numel:
-            raise Refused(f"{numel} elements in the record data/{key} of {size} bytes")
-        return Storage(key, dtype, numel)
+        """Find the record that a persistent id means."""
+        storage = storage_of(reference)
+        if f"data/{storage.record}" not in self.records:
+            raise Refused(f"a storage without a record: data/{shown(storage.record)}")
+        size = self.records[f"data/{storage.record}"].size
+        if size // ITEMSIZE[storage.dtype or "uint8"] != storage.numel:
+            raise Refused(
+                f"{storage.numel} elements in the record data/{storage.record} of {size} bytes"
+            )
+        return storage
+
+
+def storage_of(reference: Any) -> Storage:
+    """Give the storage that a persistent id of ``torch.save`` names, taken at its word."""
+    if type(reference) is not tuple or len(reference) != 5 or reference[0] != "storage":
+        raise Refused("a persistent id that is no storage")
+    _, kind, key, _, count = reference
+    numel, name = whole_number(count), kind.name if isinstance(kind, Named) else ""
+    if not isinstance(key, str):
+        raise Refused(f"a storage without a record: data/{shown(key)}")
+    if name != "UntypedStorage" and name not in STORAGE_DTYPE:
+        raise Refused(f"a storage of the class {shown(kind)}")
+    return Storage(key, STORAGE_DTYPE.get(name), numel)
 
 
 def _head(path: Path, length: int) -> bytes:

@@ -59,7 +59,7 @@ class Checkpoint:
         self.signature = _text(self.root.get("xp.sig"))
         self.history = epochs_in(self.root.get("history"))
         self.config = OmegaConf.create() if self.pretrained else config_in(self.root["xp.cfg"])
-        self.family: Family = "compression" if self.pretrained else _family(self.config)
+        self.family: Family = "compression" if self.pretrained else self._family()
         sharded = self.form == "training" and self._sharded
         found = {} if self.pretrained else states_in(archive, self.root, self.form, sharded)
         self.shards = {n: state for n, state in found.items() if sharded and n != "best"}
@@ -153,6 +153,15 @@ class Checkpoint:
             stack.pop_all()
         return ranks
 
+    def _family(self) -> Family:
+        if self.setting("lm_model"):
+            return "lm"
+        if self.solver == "compression" or self.setting("compression_model"):
+            return "compression"
+        raise FormatError(
+            f"The model is neither a language model nor a codec: its solver is {self.solver}."
+        )
+
     @cached_property
     def _settings(self) -> DictConfig:
         return without_calls(self.config)
@@ -211,15 +220,6 @@ def _form(root: Mapping[str, Any]) -> Form:
             "take the last one, checkpoint.epoch=null",
         )
     return "exported" if exported else "training"
-
-
-def _family(config: DictConfig) -> Family:
-    if config.get("lm_model"):
-        return "lm"
-    if config.get("solver") == "compression" or config.get("compression_model"):
-        return "compression"
-    solver = config.get("solver")
-    raise FormatError(f"The model is neither a language model nor a codec: its solver is {solver}.")
 
 
 def _of_a_rank(path: Path) -> FormatError:

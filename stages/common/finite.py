@@ -22,6 +22,14 @@ EXPONENTS: Mapping[str, tuple[str, int]] = {
 """By dtype: the unsigned integer of its size, and the bits that are all ones in NaN and Inf."""
 
 
+NAN_ALONE: Mapping[str, int] = {
+    "float8_e4m3fnuz": 0x80,
+    "float8_e5m2fnuz": 0x80,
+    "float8_e8m0fnu": 0xFF,
+}
+"""By dtype: the one pattern that is NaN, where there is no infinity and no exponent for it."""
+
+
 def all_finite(block: bytes | memoryview, dtype: str) -> bool:
     """Tell whether a run of little-endian elements holds neither NaN nor Inf.
 
@@ -29,10 +37,12 @@ def all_finite(block: bytes | memoryview, dtype: str) -> bool:
         block: the elements, whole ones only.
         dtype: torch's name; one that has no NaN and no Inf is always finite.
     """
-    if dtype not in EXPONENTS or not len(block):
+    if dtype not in {**EXPONENTS, **NAN_ALONE} or not len(block):
         return True
     import numpy as np
 
+    if dtype in NAN_ALONE:
+        return not bool((np.frombuffer(block, "u1") == NAN_ALONE[dtype]).any())
     unsigned, ones = EXPONENTS[dtype]
     bits = np.frombuffer(block, unsigned)
     # Ordered as signed numbers the positive ones are last, as unsigned ones the negative ones are;

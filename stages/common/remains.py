@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import FormatError
-from stages.common.archive import MAX_SMALL, Archive
+from stages.common.archive import MAX_SMALL, Archive, storage_of
 from stages.common.directory import first_record
-from stages.common.inert import Named, Refused, Storage
+from stages.common.inert import Refused, Storage
 from stages.common.plain import plain
-from stages.common.rebuilding import whole_number
-from stages.common.tensors import STORAGE_DTYPE
 from stages.common.unpickler import unpickle
 
 
@@ -46,8 +44,4 @@ class Remains(Archive):
 
     def _storage(self, reference: Any) -> Storage:
         """Take a storage at its word."""
-        if type(reference) is not tuple or len(reference) != 5:
-            raise Refused("a persistent id that is no storage")
-        _, kind, key, _, count = reference
-        name = kind.name if isinstance(kind, Named) else ""
-        return Storage(str(key), STORAGE_DTYPE.get(name), whole_number(count))
+        return storage_of(reference)

@@ -102,7 +102,7 @@ class StoredTensor:
     @property
     def known_crc(self) -> int | None:
         """That of its record, where it is the whole record."""
-        return self.archive.records[f"data/{self.ref.record}"].crc if self.ref.whole else None
+        return self.archive.known_crc(self.ref)
 
     def blocks(self) -> Iterator[memoryview]:
         """Read it; see `Tensor.blocks`."""

@@ -229,6 +229,13 @@ class TestDora:
         assert bench.check(asked) == []
         assert "checkpoint.th.tmp" in bench.plan(asked).notes[0]
 
+    def test_a_file_that_happens_to_be_called_like_a_ranks(self, bench, tmp_path):
+        path = write_lm_experiment(tmp_path, LM) / "checkpoint.th"
+        path.with_name("checkpoint.th.2").write_bytes(b"an older copy")
+        asked = of("file", path=str(path))
+        assert asked.key(bench.context(asked))
+        assert done(bench, asked).facts["signature"] == LM
+
     def test_a_file_that_lacks_only_its_name_is_taken_and_told(self, bench, tmp_path):
         path = write_lm_experiment(tmp_path, LM) / "checkpoint.th"
         path.rename(saving.unnamed(path))

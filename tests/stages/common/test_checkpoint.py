@@ -324,6 +324,14 @@ def test_the_environment_of_this_machine_is_no_setting(checkpoint, monkeypatch, 
         assert "${oc.env:SECRET}" in OmegaConf.to_yaml(opened.config)
 
 
+@pytest.mark.parametrize("model", [None, "${oc.env:SECRET}", "${nothing}", "${"])
+def test_a_family_that_only_resolvers_could_tell_is_none(checkpoint, monkeypatch, model):
+    monkeypatch.setenv("SECRET", "hf_secret")
+    config = OmegaConf.to_container(source(checkpoint)["xp.cfg"], resolve=False)
+    config |= {"lm_model": model, "solver": "${oc.env:SECRET}", "compression_model": model}
+    assert "secret" not in refusal(rewrite(checkpoint, xp_cfg=config))
+
+
 def test_a_file_is_closed_however_it_ends(dora, tmp_path, checkpoint):
     def open_files() -> int:
         return len(os.listdir("/proc/self/fd"))

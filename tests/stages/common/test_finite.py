@@ -7,9 +7,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.common.finite import EXPONENTS, all_finite
+from stages.common.finite import EXPONENTS, NAN_ALONE, all_finite
 from tests.archives import DTYPES, elements
 
+ALL_FLOATS = [name for name in DTYPES if "float" in name]
 FLOATS = [name for name in DTYPES if name in EXPONENTS and not name.startswith("complex")]
 
 
@@ -43,6 +44,18 @@ def test_any_run_of_numbers(numbers: list[float], name: str) -> None:
 def test_both_parts_of_a_complex_number(name: str, number: complex) -> None:
     tensor = torch.tensor([0, number], dtype=getattr(torch, name))
     assert all_finite(elements(tensor), name) == bool(tensor.isfinite().all())
+
+
+def test_every_float_is_looked_at() -> None:
+    assert set(ALL_FLOATS) <= set(EXPONENTS) | set(NAN_ALONE)
+
+
+@pytest.mark.parametrize("name", ["float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu"])
+def test_a_float_of_eight_bits_with_one_nan(name: str) -> None:
+    for bits in range(256):
+        number = torch.tensor([bits], dtype=torch.uint8).view(getattr(torch, name))
+        assert all_finite(bytes([bits]), name) == finite_for_torch(number.float()), bits
+        assert not all_finite(bytes([bits, NAN_ALONE[name]]), name)
 
 
 def test_whole_numbers_are_finite() -> None:

@@ -61,3 +61,14 @@ def test_a_persistent_id_that_is_no_storage(tmp_path):
         pytest.raises(FormatError, match="no storage"),
     ):
         assert remains.root
+
+
+def test_a_key_of_a_storage_is_a_text_and_not_whatever_can_be_written_as_one(tmp_path):
+    doubled = b"".join(
+        b"h" + bytes([n]) + b"h" + bytes([n]) + b"\x86q" + bytes([n + 1]) + b"0" for n in range(60)
+    )
+    reference = b"(X\x07\0\0\0storagectorch\nFloatStorage\nh\x3cX\x03\0\0\0cpuK\x01tQ."
+    pickle = b"\x80\x02K\x01q\x000" + doubled + reference + bytes(2000)
+    path = packed(tmp_path / "a.th", pickle)
+    with Remains.open(path) as remains, pytest.raises(FormatError, match="data/tuple"):
+        _ = remains.root

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tracemalloc
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -386,6 +387,22 @@ def test_views_are_written_without_what_lies_around_them(source: Path, target: P
     assert len(rewritten(source, target)) < 20_000
     for name, tensor in torch.load(target).items():
         assert torch.equal(tensor, views[name]) and tensor.is_contiguous()
+
+
+@pytest.mark.parametrize("dtype", [None, "float32"])
+def test_bytes_behind_the_last_whole_element_are_left_out(source, target, dtype) -> None:
+    odd = torch.arange(7, dtype=torch.uint8)[:6].view(torch.float16)
+    saved(source, {"odd": odd, "int": torch.arange(9, dtype=torch.uint8)[:8].view(torch.int16)})
+
+    rewritten(source, target, dtype)
+
+    assert zipfile.ZipFile(target).testzip() is None
+    made = torch.load(target)
+    assert torch.equal(made["odd"], odd.to(getattr(torch, dtype or "float16")))
+    with Archive.open(source) as archive, Archive.open(target) as written:
+        ref = archive.root["int"]
+        assert archive.crc(ref) == zlib.crc32(content(archive, ref))
+        assert written.crc(written.root["int"]) == archive.crc(ref)
 
 
 def test_tied_weights_stay_tied_and_are_written_once(source: Path, target: Path) -> None:
