@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.errors import FormatError, SourceError
 from pipeline.layout import COMPRESSION
 from pipeline.sheet import Remark
+from stages.common import saving
 from stages.common.architecture import Architecture
 from stages.common.best import best_of
 from stages.common.experiment_folder import ExperimentFolder, experiment_of
@@ -23,10 +24,12 @@ from stages.common.reading import read
 
 def inspected_file(question: Question, path: Path) -> Inspection:
     """Inspect a file; one of an experiment's own checkpoints is asked for by its epoch."""
+    path = saving.complete(path) or path
     experiment = experiment_of(path.parent)
     epochs = {p.absolute(): n for n, p in experiment.checkpoints.items()} if experiment else {}
     if experiment is None or path not in epochs:
-        return inspected(question, path, _on_disk(question, path))
+        found = inspected(question, path, _on_disk(question, path))
+        return replace(found, remarks=(*_of_the_save(path), *found.remarks))
     found = inspected(question, path, _in_dora(experiment, epochs[path]), epochs[path])
     if _foreign(found.models[0], experiment):
         return inspected(question, path, _on_disk(question, path))
@@ -37,6 +40,15 @@ def inspected_file(question: Question, path: Path) -> Inspection:
         experiment=ExperimentFolder.of(experiment),
         remarks=(*(Remark("hint", note) for note in notes), *found.remarks),
     )
+
+
+def _of_the_save(path: Path) -> tuple[Remark, ...]:
+    """Say what a request would of a file that has no name yet."""
+    try:
+        saving.demand_complete(path)
+    except SourceError as error:
+        return (Remark("problem", error.what, remedy=error.hint),)
+    return tuple(Remark("hint", note) for note in saving.note(path))
 
 
 def _on_disk(question: Question, path: Path) -> Source:

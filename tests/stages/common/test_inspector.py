@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.errors import ConfigError, SourceError
 from pipeline.layout import Outputs
+from stages.common import saving
 from stages.common.document import document
 from stages.common.inspection import Question
 from stages.common.inspection_sheet import sheet
@@ -199,6 +200,28 @@ class TestFiles:
     def test_a_reference(self, tmp_path):
         found = ask(write_reference(tmp_path / "c.bin"))
         assert (found.kind, found.prospect, found.sound) == ("file", None, True)
+
+
+class TestSaves:
+    """A file outside of a run's folder that is being saved."""
+
+    def test_one_that_is_not_complete_is_not_released(self, tmp_path):
+        path = write_encodec_experiment(tmp_path, CODEC) / "checkpoint.th"
+        unnamed = path.rename(tmp_path / "checkpoint.th.tmp")
+        found = ask(unnamed)
+        assert not found.sound
+        assert "being written" in told(found)[0]
+
+    def test_one_that_only_lacks_its_name_is_what_is_inspected(self, tmp_path):
+        path = write_encodec_experiment(tmp_path, CODEC) / "checkpoint.th"
+        unnamed = path.rename(tmp_path / "checkpoint.th.tmp")
+        saving.token(tmp_path / "checkpoint.th").touch()
+        named = tmp_path / "checkpoint.th"
+        named.write_bytes(b"the one before it")
+        for what in (unnamed, named):
+            found = ask(what)
+            assert found.sound and found.models[0].path == unnamed
+            assert "only lacks its name" in found.remarks[0].what
 
 
 class TestReleases:
