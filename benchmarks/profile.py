@@ -67,7 +67,7 @@ def _place(innermost: FrameType) -> tuple[str, str]:
     while frame is not None and not _ours(frame):
         frame = frame.f_back
     found = frame or innermost
-    path, number = found.f_code.co_filename, found.f_lineno
+    path, number = found.f_code.co_filename, found.f_lineno or 0  # between two lines: none
     return f"{Path(path).name}:{number}", linecache.getline(path, number).strip()
 
 
