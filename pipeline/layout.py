@@ -149,6 +149,11 @@ class PushFolder:
         """What was published where."""
         return self.root / "receipt.json"
 
+    @property
+    def card(self) -> Path:
+        """The card that went out, where it was not the release's own."""
+        return self.root / "README.md"
+
 
 @dataclass(frozen=True)
 class Run:

@@ -92,6 +92,12 @@ class PushConfig:
     revision: str = "main"
     tag: str | None = None
     private: bool = True
+    gated: str | None = None
+    message: str | None = None
+    endpoint: str | None = None
+    pr: bool = False
+    move_tag: bool = False
+    delete_stale: bool = False
     allow_miniature: bool = False
     allow_all_in_one: bool = False
     dry_run: DryRunConfig | None = None

@@ -67,6 +67,7 @@ class Package:
             f"release {self.release_name} {self.release_version}",
             size=sum(size or 0 for size in sizes) if self._layout(ctx) == "all_in_one" else 0,
             facts=self._facts(ctx),
+            local=self._local(ctx),
             notes=() if chosen else (note,),
         )
 
@@ -104,6 +105,7 @@ class Package:
         listed = {name: asdict(digest) for name, digest in sorted(digests.items())}
         return Record(
             facts={"files": listed, "usage": list(card.usage(subject)), **self._facts(ctx)},
+            local=self._local(ctx),
             digests=digests,
             warnings=("validate left no samples to package.",) if missing else (),
         )
@@ -114,6 +116,12 @@ class Package:
     def _facts(self, ctx: Context) -> dict[str, Any]:
         miniature = bool(ctx.facts("collect").get("miniature"))
         return {"repo_id": self.repo_id, "layout": self._layout(ctx), "miniature": miniature}
+
+    def _local(self, ctx: Context) -> dict[str, Any]:
+        """Give the card's metadata, so that a target may look at it before anything is made."""
+        wishes, subject = self._wishes(), self._subject(ctx, ReleaseFolder(ctx.folder).samples)
+        content = self._card_text(subject, wishes.own).encode()
+        return {"metadata": Card.parse(content).block.decode()}
 
     def _layout(self, ctx: Context) -> str:
         """Give the layout; a codec on its own is one file as it is."""

@@ -16,7 +16,7 @@ from typing import Any
 from pipeline.layout import ALL_IN_ONE
 from pipeline.schema import CardConfig
 from pipeline.stage import Facts
-from stages.common import front_matter
+from stages.common import card_sections, front_matter
 from stages.common.licenses import default_license
 from stages.common.metrics import EpochMetrics
 
@@ -163,8 +163,7 @@ def render(subject: Subject, config: CardConfig) -> str:
         autoescape=False,  # Markdown
     )
     head = metadata(subject, config)
-    return environment.get_template(TEMPLATE.name).render(
-        front_matter=front_matter.dump(head),
+    text = environment.get_template(TEMPLATE.name).render(
         head=_filled(head, _OF_THE_HEAD),
         subject=subject,
         source=_filled(subject.source, _OF_THE_SOURCE + _OF_THE_WEIGHTS),
@@ -173,6 +172,7 @@ def render(subject: Subject, config: CardConfig) -> str:
         title=config.title or subject.name,
         description=(config.description or "").strip(),
     )
+    return f"---\n{front_matter.dump(head)}---\n\n{card_sections.marked(text)}"
 
 
 def _model_index(subject: Subject, config: CardConfig) -> list[dict[str, Any]]:

@@ -100,6 +100,21 @@ class Card:
         fence = f"---{self.newline}".encode()
         return fence + block + fence + self.body
 
+    def rewritten(self, metadata: Mapping[str, Any], body: bytes) -> bytes:
+        """Give the card with other metadata and another body; what is the same stays byte for byte.
+
+        Args:
+            metadata: all of it.
+            body: everything below the front matter.
+        """
+        block = self.block
+        if metadata != self.metadata:
+            block = dump(metadata).replace("\n", self.newline).encode()
+        if not block:
+            return body
+        fence = f"---{self.newline}".encode()
+        return fence + block + fence + body
+
 
 def _loads(block: bytes) -> Any:
     """Read YAML, or give ``None`` when it is none."""

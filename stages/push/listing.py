@@ -15,6 +15,7 @@ from pipeline import files
 from pipeline.errors import PushError
 from pipeline.layout import ReleaseFolder
 from pipeline.manifest import parse_sums
+from stages.common.hub.contents import HeldFile
 
 BINARY = frozenset(
     {".bin", ".pt", ".th", ".safetensors", ".wav", ".flac", ".mp3", ".ogg", ".png", ".jpg"}
@@ -47,12 +48,20 @@ class SentFile:
         """The git id of what the repository itself holds: the text, or the pointer to the bytes."""
         pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{self.sha256}\n"
         text = f"{pointer}size {self.size}\n".encode() if self.binary else self.path.read_bytes()
-        return hashlib.sha1(b"blob %d\0" % len(text) + text, usedforsecurity=False).hexdigest()
+        return _git_id(text)
 
     @property
     def etag(self) -> str:
         """The name under which Hub clients cache it."""
         return self.sha256 if self.binary else self.git_blob
+
+    def is_held(self, other: HeldFile) -> bool:
+        """Tell whether a repository's file has this content, in whichever way it is kept there."""
+        if other.size != self.size:
+            return False
+        if other.sha256 is not None:
+            return other.sha256 == self.sha256
+        return other.blob == _git_id(self.path.read_bytes())
 
 
 def list_release(release: ReleaseFolder) -> tuple[SentFile, ...]:
@@ -81,6 +90,11 @@ def text_size(size: int) -> str:
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
         number /= 1000
     return f"{number:.2f} GB"
+
+
+def _git_id(content: bytes) -> str:
+    head = b"blob %d\0" % len(content)
+    return hashlib.sha1(head + content, usedforsecurity=False).hexdigest()
 
 
 def _listed(release: ReleaseFolder, sums: dict[str, str]) -> Iterator[SentFile]:

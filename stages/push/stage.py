@@ -43,6 +43,8 @@ class Push:
         """
         self.release_name, self.release_version = name, version
         self.config, self.sweep = config, sweep
+        title = f"Release {name} {version}"
+        self.hub = Hub(config, title) if config.hub is not None else None
 
     def check(self, ctx: Context) -> list[Problem]:
         """Find names that the Hub does not take, and what each target refuses."""
@@ -110,8 +112,8 @@ class Push:
         if config.cache is not None:
             root = Path(config.cache.dir or ctx.run.outputs.hub).expanduser().absolute()
             targets.append(Cache(root, config.repo_id))
-        if config.hub is not None:
-            targets.append(Hub(config.allow_miniature))
+        if self.hub is not None:
+            targets.append(self.hub)
         return targets
 
     def _refuses_layout(self, ctx: Context, targets: list[Target]) -> bool:

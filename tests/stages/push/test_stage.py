@@ -70,19 +70,10 @@ def test_the_receipt_has_no_secret_and_no_time(
     ]
 
 
-def test_the_hub_is_refused_with_what_to_use_meanwhile(made: Fabricated) -> None:
-    (problem,) = problems(made, cache=None, hub=HubConfig())
-    assert "push=hub is not available yet" in problem
-    assert "push=cache" in problem
-    with pytest.raises(PushError, match="not available yet"):
-        made.make(push(cache=None, hub=HubConfig()))
-
-
-def test_the_miniature_is_kept_from_the_hub_first(tmp_path: Path) -> None:
+def test_the_miniature_is_kept_from_the_hub(tmp_path: Path) -> None:
     made = fabricate(tmp_path, source={"miniature": True})
-    first, _ = problems(made, cache=None, hub=HubConfig())
-    assert "push.allow_miniature=true" in first
-    assert len(problems(made, cache=None, hub=HubConfig(), allow_miniature=True)) == 1
+    (problem,) = problems(made, cache=None, hub=HubConfig())
+    assert "push.allow_miniature=true" in problem
     assert problems(made) == []
 
 

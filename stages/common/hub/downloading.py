@@ -1,4 +1,4 @@
-"""The one module that talks to the Hugging Face Hub."""
+"""Files from the Hub or its cache."""
 
 from __future__ import annotations
 

@@ -1,0 +1,135 @@
+"""What would keep the Hub from taking a release, asked before anything heavy is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.errors import PushError
+from pipeline.schema import PushConfig
+from pipeline.stage import Problem
+from stages.common.hub.account import FINE_GRAINED, READ, Account
+from stages.common.hub.repository import MAIN, Refs, Repository, State
+
+GATES: dict[str, str | bool] = {"auto": "auto", "manual": "manual", "off": False}
+"""What the Hub calls what ``push.gated`` says."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """How things stand on the Hub before a push.
+
+    Attributes:
+        account: whose token it is.
+        state: of the repository; ``None`` when it is yet to be made.
+        refs: its branches and tags; ``None`` likewise.
+    """
+
+    account: Account
+    state: State | None
+    refs: Refs | None
+
+
+def unusable(config: PushConfig) -> list[Problem]:
+    """Find what is wrong with the request by itself; nothing is asked."""
+    found = []
+    if config.pr and config.revision != MAIN:
+        found.append(
+            Problem(
+                "A pull request goes to main: push.pr=true and another push.revision do not fit.",
+                f"push.revision={config.revision}",
+                "Take one of them out.",
+            )
+        )
+    if config.gated is not None and config.gated not in GATES:
+        allowed = ", ".join(GATES)
+        found.append(Problem(f"push.gated is none of {allowed}: {config.gated!r}."))
+    endpoint = config.endpoint
+    if endpoint is not None and not endpoint.startswith(("http://", "https://")):
+        found.append(
+            Problem(
+                f"push.endpoint is no address: {endpoint!r}.",
+                hint="For example: push.endpoint=https://huggingface.co",
+            )
+        )
+    return found
+
+
+def survey(
+    repository: Repository, config: PushConfig, card: str | None
+) -> tuple[Survey | None, list[Problem]]:
+    """Ask the Hub who we are, what is there, and whether it would take it.
+
+    Args:
+        repository: where the release is to go.
+        config: how.
+        card: the card's metadata as far as it is known, with its dashes.
+
+    Returns:
+        What was found, and what is wrong with it; ``None`` when the Hub would not say.
+    """
+    try:
+        account = repository.account()
+        state = repository.state()
+        refs = repository.refs() if state else None
+        problems = _of_access(repository, config, account, state)
+        if card is not None:
+            problems += [
+                Problem(
+                    "The Hub does not take the card's metadata.",
+                    complaint,
+                    "Set it under card: in the release's config, or in the file of card.path.",
+                )
+                for complaint in repository.complaints(card)
+            ]
+    except PushError as error:
+        return None, [Problem.of(error)]
+    return Survey(account, state, refs), problems
+
+
+def _of_access(
+    repository: Repository, config: PushConfig, account: Account, state: State | None
+) -> list[Problem]:
+    settings = f"{repository.endpoint}/settings/tokens"
+    if account.role == READ:
+        return [
+            Problem(
+                f"The token of {account.name} may only read.",
+                f"{repository.url}",
+                f"Take one that may write, of {settings}: hf auth login, or HF_TOKEN",
+            )
+        ]
+    if state is None:
+        return _of_namespace(repository.repo_id, config, account, settings)
+    try:
+        repository.demand_access(write=not config.pr)
+    except PushError as error:
+        return [Problem.of(error)]
+    return []
+
+
+def _of_namespace(
+    repo_id: str, config: PushConfig, account: Account, settings: str
+) -> list[Problem]:
+    namespace, _, name = repo_id.partition("/")
+    if config.pr:
+        what = f"There is no repository {repo_id} to propose a change to."
+        return [Problem(what, hint="Leave push.pr=true out to make it.")]
+    if account.may_create_in(namespace):
+        return []
+    if namespace not in account.namespaces:
+        own = ", ".join(account.namespaces)
+        return [
+            Problem(
+                f"{namespace!r} is not yours on the Hub, so {repo_id} cannot be made.",
+                f"You are {account.name}, and may use: {own}",
+                f"Give one of them: push.repo_id={account.name}/{name}",
+            )
+        ]
+    reach = "This fine-grained token" if account.role == FINE_GRAINED else "The token"
+    return [
+        Problem(
+            f"{reach} may not make repositories of {namespace}.",
+            repo_id,
+            f"Give it that right at {settings}, or make the repository there.",
+        )
+    ]
