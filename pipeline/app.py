@@ -15,6 +15,7 @@ from pipeline.callbacks import Refusal
 from pipeline.errors import OutputError, PipelineError
 from pipeline.explain import explain
 from pipeline.request import CONFIG
+from pipeline.tokens import refuse_typed
 
 resolvers.register()
 schema.register()
@@ -44,7 +45,10 @@ def main() -> int:
     """Run the command line; give the exit status: 0, 1 for an error, 130 for Ctrl-C."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints three lines around each error
     try:
+        refuse_typed(sys.argv[1:])
         job()
+    except PipelineError as error:
+        return _failed(error)
     except Refusal as refusal:
         return _failed(refusal.error)
     except (HydraException, OmegaConfBaseException) as error:

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pipeline.errors import OutputError, PipelineError
 from pipeline.request import demand_complete
+from pipeline.tokens import refuse_composed
 
 
 class Refusal(BaseException):
@@ -56,6 +57,7 @@ class Preflight(Callback):
 
     def _look(self, config: DictConfig, complete: bool) -> None:
         try:
+            refuse_composed(config)
             if complete:
                 demand_complete(config)
             outputs = Path(config.hydra.runtime.cwd, str(OmegaConf.select(config, "outputs")))

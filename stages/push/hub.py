@@ -19,6 +19,7 @@ from pipeline.errors import PushError
 from pipeline.layout import SHA256SUMS, PushFolder
 from pipeline.schema import PushConfig
 from pipeline.stage import Context, Problem, Progress
+from stages.common import card_sections
 from stages.common.hub.contents import Tree
 from stages.common.hub.landing import Landing
 from stages.common.hub.repository import MAIN, Refs, Repository
@@ -176,7 +177,8 @@ class _Push:
         path.write_bytes(text)
         digest = files.file_digest(path)
         found[ours.name] = SentFile(ours.name, path, digest.size, digest.sha256)
-        self._say("the card was edited there and is kept; only our metadata and parts are renewed")
+        parts = " and our marked parts" if card_sections.has_parts(theirs) else ""
+        self._say(f"the card was edited there and is kept; this renews only our metadata{parts}")
         return found
 
     @cached_property
@@ -222,12 +224,18 @@ class _Push:
             self._branch,
             self._head,
             self.title,
+            self._description,
             difference.change,
             self.config.pr,
         )
         commit = landing.land(additions, difference.change.deleted(difference.tree))
         self._say(f"commit {commit[:12]} on {'a pull request' if self.config.pr else self._branch}")
         return commit
+
+    @property
+    def _description(self) -> str:
+        kept = self._files[kept_card.NAME].path == PushFolder(self.ctx.folder).card
+        return f"{kept_card.SIGNED}\n{kept_card.KEPT}" if kept else kept_card.SIGNED
 
     def _number_of(self, commit: str) -> int | None:
         proposals = self.repository.refs().proposals
@@ -256,7 +264,7 @@ class _Push:
         if held == commit:
             return
         if held is not None and not self.config.move_tag:
-            self._say(f"the tag {tag} names {held[:12]}, the same release with another card")
+            self._say(f"the tag {tag} names {held[:12]} already, the same release")
             return
         if held is not None:
             repository.remove_tag(tag)

@@ -8,14 +8,17 @@ from pipeline.errors import FormatError, PushError
 from stages.common import card_sections
 from stages.common.front_matter import Card
 from stages.common.hub.contents import Tree
-from stages.common.hub.landing import SIGNED
 from stages.common.hub.repository import Repository
 
 NAME = "README.md"
+SIGNED = "Published with audiocraft-release-pipeline."
+"""Stands in the description of every commit that pushes, so that the next push knows it again."""
+KEPT = "The card that somebody edited is kept."
+"""Stands there too when the card that went out was not all ours."""
 
 
 def edited(repository: Repository, head: str, tree: Tree) -> bool:
-    """Tell whether the card at a commit is another one than our last push left there.
+    """Tell whether the card at a commit has anything that did not come from our pushes.
 
     Args:
         repository: where it is.
@@ -27,6 +30,8 @@ def edited(repository: Repository, head: str, tree: Tree) -> bool:
     ours = next((c for c in repository.history(head) if SIGNED in c.message), None)
     if ours is None:
         return True  # it was never ours
+    if KEPT in ours.message:
+        return True
     before = tree if ours.oid == head else repository.tree(ours.oid)
     return NAME not in before or not before[NAME].is_held(tree[NAME])
 

@@ -62,7 +62,7 @@ class Failure:
                 return cls(status, f"{status}: {said}"[:_LINE] + request, wait=wait)
         broken = (errors.HfHubHTTPError.__bases__[0], ConnectionError, TimeoutError)
         offline = any(isinstance(found, errors.OfflineModeIsEnabled) for found in chain)
-        network = isinstance(chain[-1], broken) and not offline
+        network = any(isinstance(found, broken) for found in chain) and not offline
         text = " ".join(str(chain[-1]).split())
         return cls(None, f"{type(chain[-1]).__name__}: {text}"[:_LINE], network, offline=offline)
 

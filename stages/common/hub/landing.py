@@ -15,9 +15,6 @@ from stages.common.hub.contents import Change
 from stages.common.hub.failure import Failure, kinds
 from stages.common.hub.repository import Repository, quiet
 
-SIGNED = "Published with audiocraft-release-pipeline."
-"""Stands in the description of every commit that we make, so that we know it again."""
-
 _STALE = 412
 
 
@@ -30,6 +27,7 @@ class Landing:
         branch: the branch that it goes on top of.
         parent: the head of the branch as it was seen.
         title: its first line.
+        description: the rest of its message.
         change: what shall be so afterwards.
         proposed: whether it is a pull request instead.
     """
@@ -38,6 +36,7 @@ class Landing:
     branch: str
     parent: str
     title: str
+    description: str
     change: Change
     proposed: bool = False
 
@@ -81,7 +80,7 @@ class Landing:
                 self.repository.repo_id,
                 operations,
                 commit_message=self.title,
-                commit_description=SIGNED,
+                commit_description=self.description,
                 revision=self.branch,
                 parent_commit=self.parent,
                 create_pr=self.proposed,

@@ -1,0 +1,144 @@
+"""Taking a push back: a new commit with the files as they were before it.
+
+Only what the push changed is restored, so that work that others added since stays; a file that both
+changed is a conflict. The Hub copies large files itself, so that nothing is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.errors import PushError
+from stages.common.hub.contents import ATTRIBUTES, Change, HeldFile, Tree
+from stages.common.hub.landing import Landing
+from stages.common.hub.repository import Repository
+from stages.common.hub.restoring import copies
+from stages.common.receipt import HubEntry
+
+_MADE_BY = "Made by audiocraft-release-pipeline."
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """What a rollback does.
+
+    Attributes:
+        entry: the push that is taken back.
+        repository: where.
+        head: the commit of the branch now.
+        restored: files that get their content of before.
+        deleted: paths of files that were not there before.
+        tag_at: the commit that the push's tag names now, or ``None``.
+    """
+
+    entry: HubEntry
+    repository: Repository
+    head: str
+    restored: tuple[HeldFile, ...]
+    deleted: tuple[str, ...]
+    tag_at: str | None
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything is as it was before the push."""
+        return not self.restored and not self.deleted
+
+    def apply(self) -> str:
+        """Make the commit, and verify it; give its id.
+
+        Raises:
+            PushError: when the Hub refuses, or somebody else was faster.
+        """
+        entry, repository = self.entry, self.repository
+        change = Change({file.path: file for file in self.restored}, frozenset(self.deleted))
+        title = f"Take back {entry.commit[:12]}"
+        landing = Landing(repository, entry.branch, self.head, title, _MADE_BY, change)
+        operations = copies([file.path for file in self.restored], entry.parent)
+        commit = landing.land(operations, self.deleted)
+        missing = change.missing(repository.tree(commit))
+        if missing:
+            raise PushError(
+                f"Not everything is as it was: {', '.join(missing)}.",
+                repository.commit_url(commit),
+                "Look at it there, and run the same command again.",
+            )
+        return commit
+
+    def remove_tag(self) -> bool:
+        """Remove the push's tag; tell whether it was there and named the push's commit."""
+        if self.entry.tag is None or self.tag_at != self.entry.commit:
+            return False
+        self.repository.remove_tag(self.entry.tag)
+        return True
+
+
+def plan(entry: HubEntry, say: Callable[[str], None] = lambda _: None) -> Rollback:
+    """Look what a rollback of a push would do.
+
+    Args:
+        entry: the push.
+        say: is told why something takes long.
+
+    Raises:
+        PushError: when it cannot be taken back, or a file has changed since.
+    """
+    repository = Repository(entry.repo_id, entry.endpoint, say)
+    if entry.pull_request is not None:
+        raise PushError(
+            "It is a pull request: nothing was published that could be taken back.",
+            f"{repository.url}/discussions/{entry.pull_request}",
+            "Close it there.",
+        )
+    if entry.commit == entry.parent:
+        raise PushError(
+            "That push changed nothing, so there is nothing to take back.",
+            repository.commit_url(entry.commit),
+            "Give the receipt of the push that made the commit.",
+        )
+    repository.account()
+    refs = repository.refs()
+    head = refs.branches.get(entry.branch)
+    if head is None:
+        raise PushError(
+            f"{entry.repo_id} has no branch {entry.branch} any more.",
+            repository.url,
+            "There is nothing to take back.",
+        )
+    before, after = repository.tree(entry.parent), repository.tree(entry.commit)
+    now = after if head == entry.commit else repository.tree(head)
+    changed = {path for path in {*before, *after} - {ATTRIBUTES} if _differ(path, before, after)}
+    _demand_unchanged(repository, entry, head, changed, (before, after, now))
+    behind = sorted(path for path in changed if _differ(path, before, now))
+    return Rollback(
+        entry,
+        repository,
+        head,
+        tuple(before[path] for path in behind if path in before),
+        tuple(path for path in behind if path not in before),
+        refs.tags.get(entry.tag) if entry.tag else None,
+    )
+
+
+def _demand_unchanged(
+    repository: Repository,
+    entry: HubEntry,
+    head: str,
+    changed: set[str],
+    trees: tuple[Tree, Tree, Tree],
+) -> None:
+    before, after, now = trees
+    both = [p for p in sorted(changed) if _differ(p, after, now) and _differ(p, before, now)]
+    if both:
+        raise PushError(
+            f"{entry.repo_id} has changed since that push: {', '.join(both)}.",
+            f"{repository.commit_url(head)} is the latest commit of {entry.branch}.",
+            "Take back the later push first (its own receipt), or mend the files there.",
+        )
+
+
+def _differ(path: str, one: Tree, other: Tree) -> bool:
+    """Tell whether a file differs between two commits, or is in only one of them."""
+    if path not in one or path not in other:
+        return path in one or path in other
+    return not one[path].is_held(other[path])
