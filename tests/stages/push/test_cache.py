@@ -356,3 +356,16 @@ def test_a_publisher_killed_anywhere_leaves_nothing_half_and_the_next_completes(
             scan(cache)
         made.make(push(cache=CacheConfig(dir=str(cache))))
         assert tree(cache) == whole
+
+
+def test_what_changes_is_told_before_it_does(outputs: Path, made: Fabricated) -> None:
+    made.make(push())
+    assert "cache: 5 of 5 files are new or changed, 27.3 kB" in "\n".join(made.notes.lines)
+    other = another(outputs)
+    other.make(push())
+    told = "\n".join(other.notes.lines)
+    assert "~ state_dict.bin" in told and "= compression_state_dict.bin" in told
+    assert receipt(other)["changes"]["same"] == ["compression_state_dict.bin"]
+    other.notes.lines.clear()
+    other.make(push())
+    assert not [line for line in other.notes.lines if "new or changed" in line]
