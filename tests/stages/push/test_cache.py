@@ -364,8 +364,8 @@ def test_what_changes_is_told_before_it_does(outputs: Path, made: Fabricated) ->
     other = another(outputs)
     other.make(push())
     told = "\n".join(other.notes.lines)
-    assert "~ state_dict.bin" in told and "= compression_state_dict.bin" in told
-    assert receipt(other)["changes"]["same"] == ["compression_state_dict.bin"]
+    assert "~ state_dict.bin" in told and "= README.md, compression_state_dict.bin" in told
+    assert receipt(other)["changes"]["same"] == ["README.md", "compression_state_dict.bin"]
     other.notes.lines.clear()
     other.make(push())
     assert not [line for line in other.notes.lines if "new or changed" in line]
