@@ -1,0 +1,81 @@
+"""A receipt: what a push published where, as it was verified there at the time."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import FormatError
+from stages.common.claims import Claim, claims_in
+from stages.common.hub import is_repo_id
+
+FORMAT = 1
+"""Of receipt.json."""
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class Published:
+    """What one target of a push holds since.
+
+    Attributes:
+        target: ``hub`` or ``cache``.
+        repo_id: ``org/name``.
+        commit: 40 hex digits.
+        files: what was published, README.md too, by name.
+        cache_dir: the Hub cache, of the target ``cache``.
+    """
+
+    target: str
+    repo_id: str
+    commit: str
+    files: Mapping[str, Claim]
+    cache_dir: Path | None = None
+
+
+def read_receipt(path: Path) -> tuple[Published, ...]:
+    """Read what a receipt says was published; what was only shown (``dry_run``) is left out.
+
+    Raises:
+        FormatError: when it is no receipt, or nothing was published.
+    """
+    try:
+        receipt = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise _none(path) from error
+    entries = receipt.get("targets") if isinstance(receipt, Mapping) else None
+    if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
+        raise _none(path)
+    if receipt.get("format") != FORMAT:
+        what = f"The receipt has the format {receipt.get('format')!r}; this version reads {FORMAT}."
+        raise FormatError(what, str(path))
+    published = tuple(_published(entry, path) for entry in entries if "commit" in entry)
+    if not published:
+        raise FormatError("The receipt names no commit: nothing was published.", str(path))
+    return published
+
+
+def _published(entry: Mapping[str, Any], path: Path) -> Published:
+    target, cache = str(entry.get("target")), entry.get("cache_dir")
+    repo_id, commit, files = (entry.get(key) for key in ("repo_id", "commit", "files"))
+    if target != "hub" and not (target == "cache" and isinstance(cache, str)):
+        raise _none(path)
+    if not isinstance(repo_id, str) or not is_repo_id(repo_id):
+        raise _none(path)
+    if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+        raise _none(path)
+    claims = dict(claims_in(path.name, files)) if isinstance(files, Mapping) else {}
+    sound = {name: claim for name, claim in claims.items() if claim is not None}
+    if not sound or len(sound) < len(claims):
+        raise _none(path)
+    return Published(target, repo_id, commit, sound, Path(cache) if cache else None)
+
+
+def _none(path: Path) -> FormatError:
+    hint = "A receipt is the receipt.json that push leaves in the folder of its run."
+    return FormatError("The file is no receipt that can be read.", str(path), hint)
