@@ -20,8 +20,11 @@ from pipeline.sheet import Remark
 
 SAMPLES_JSON = f"{SAMPLES}/samples.json"
 
-OUTSIDE = frozenset({CARD, SHA256SUMS, SAMPLES_JSON, ".gitattributes"})
-"""What no list of a release has in it; the last is the Hub's."""
+SIGNATURES = (f"{SHA256SUMS}.sig", "model.sig")
+"""Of the list, and of the folder, where docs/signing.md puts them."""
+
+OUTSIDE = frozenset({CARD, SHA256SUMS, SAMPLES_JSON, ".gitattributes", *SIGNATURES})
+"""What no list of a release has in it; ``.gitattributes`` is the Hub's."""
 
 MAX_TEXT = 16 << 20
 """Bytes of a list that is read; that of seven thousand files takes one."""

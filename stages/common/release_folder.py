@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import FormatError
-from pipeline.layout import CARD, RELEASE_JSON, SHA256SUMS, ReleaseFolder
+from pipeline.layout import RELEASE_JSON, ReleaseFolder
 from pipeline.manifest import parse_sums
 from pipeline.sheet import Remark
-from stages.common.claims import ANEW, manifest_in
+from stages.common.claims import ANEW, OUTSIDE, manifest_in
 
-_UNLISTED = frozenset({CARD, RELEASE_JSON, SHA256SUMS, ".gitattributes"})
-"""What release.json does not list; the last is the Hub's."""
+_UNLISTED = OUTSIDE | {RELEASE_JSON}
+"""What release.json does not list."""
 
 
 @dataclass(frozen=True)
