@@ -115,7 +115,8 @@ def part(repo_id: str, name: str, commit: str, start: int, length: int) -> bytes
         except _network_error() as error:
             raise OSError(str(error)) from error
     if len(content) != length:
-        raise SourceError(f"{repo_id} cannot be read in parts.", name)
+        what = f"{name} of {repo_id} cannot be read in parts."
+        raise SourceError(what, url, "--download reads all of it.")
     return content
 
 

@@ -80,6 +80,7 @@ def verify(
 
     Raises:
         SourceError: when a file cannot be had.
+        FormatError: when one of the lists is too large to be one.
     """
     claims = Claims()
     for name, claim in (published or {}).items():
@@ -103,12 +104,14 @@ def verify(
 def _text(copy: Copy, name: str) -> bytes | None:
     """Read one of the lists."""
     size = (copy.sizes or {}).get(name, 0)
-    held = copy.held(name, whole=True) if size <= MAX_TEXT else None
-    if held is not None and held.path is not None:
+    if size <= MAX_TEXT:
+        held = copy.held(name, whole=True)
+        if held is None or held.path is None:
+            return None
+        if held.size <= MAX_TEXT:
+            return held.path.read_bytes()
         size = held.size
-    if size > MAX_TEXT:
-        raise FormatError(f"{name} has {amount(size)}, too many for a list of files.", copy.place)
-    return held.path.read_bytes() if held is not None and held.path is not None else None
+    raise FormatError(f"{name} has {amount(size)}, too many for a list of files.", copy.place)
 
 
 def _compared(

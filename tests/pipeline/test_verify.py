@@ -158,6 +158,11 @@ class TestFolder:
         status, (copy,), _ = verify(release)
         assert status == 1 and told in problems(copy)
 
+    def test_a_list_that_is_too_large_to_be_one(self, release, verify):
+        os.truncate(release / SHA256SUMS, 1 << 30)
+        status, copies, err = verify(release)
+        assert (status, copies) == (1, []) and "SHA256SUMS has 1.07 GB, too many" in err
+
     def test_two_lines_about_one_file(self, release, verify):
         with (release / SHA256SUMS).open("a") as file:
             file.write(f"{'0' * 64}  {STATE_DICT}\n")
