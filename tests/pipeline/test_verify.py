@@ -21,6 +21,7 @@ from tests.command import CODEC, LM, environment, make_place, pipeline, tree
 from tests.experiments import write_exported
 from tests.hub import Hub
 from tests.hub_cache import write_cached
+from tests.releases import fabricate, package, push
 from tests.servers import https_server
 
 WEIGHTS = [COMPRESSION, STATE_DICT]
@@ -486,6 +487,15 @@ class TestReceipt:
         status, (copy,), _ = verify(receipt)
         assert status == 1
         assert problems(copy)[0].startswith("README.md is not the file that receipt.json lists")
+
+    def test_as_push_writes_it(self, tmp_path, verify):
+        made = fabricate(tmp_path / "outputs")
+        made.make(package())
+        made.make(push())
+        _, (copy,), err = verify(made.run.push.receipt)
+        assert err == "" and str(tmp_path / "outputs" / "hub") in copy["place"]
+        assert len(copy["files"]) == 5
+        assert {file["verdict"] for file in copy["files"]} == {"as listed"}
 
     @pytest.mark.parametrize(
         "text",
