@@ -14,7 +14,7 @@ MODULES = sorted(
 )
 HEAVY = {"torch", "transformers", "huggingface_hub", "safetensors"}
 VALUES = {"amounts", "stage", "layout", "manifest", "errors", "files", "schema", "sheet"}
-COMMANDS = {"inspect", "rollback", "unpack"}
+COMMANDS = {"inspect", "rollback", "unpack", "verify"}
 PRINTERS = {"pipeline/console.py", "pipeline/progress.py"}
 RENAMERS = {"pipeline/files.py"}
 

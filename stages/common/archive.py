@@ -65,6 +65,8 @@ class Archive:
         )
         if "data.pkl" not in self.records:
             raise FormatError("The archive is not one of torch: it has no data.pkl.")
+        if "constants.pkl" in self.records:  # by which torch.load knows one
+            raise FormatError("The archive is a TorchScript program: loading it would run it.")
         if "byteorder" in self.records and self._small("byteorder") != b"little":
             raise FormatError("The archive was written on a big-endian machine.")
 

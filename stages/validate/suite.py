@@ -21,6 +21,7 @@ from stages.common.settings import CODEC_NODES, LM_NODES, Settings, Unfit
 from stages.validate import expectations, file_checks, model_checks
 from stages.validate.opened import OpenedFile, Unavailable
 from stages.validate.scan import Scan, scan
+from stages.validate.second_reader import scanned
 
 Row = tuple[str, Callable[[], Outcome]]
 Comparison = Callable[[Settings, codecs.Codec], Outcome]
@@ -109,6 +110,7 @@ class Suite:
     def _file(self, name: str, model: Model) -> Iterator[Row]:
         file = model.file
         yield f"{name}.loads", partial(file_checks.loads, file)
+        yield f"{name}.scan", partial(scanned, file)
         yield f"{name}.records", partial(_records, model)
         yield f"{name}.fields", partial(file_checks.fields, file)
         if file.problem == "" and "pretrained" in _package(file):

@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 from pipeline import __version__
 from pipeline.errors import PushError
 from stages.common.hub.account import Account
-from stages.common.hub.contents import HeldFile, Tree
+from stages.common.hub.contents import Tree
 from stages.common.hub.failure import Failure, kinds
 from stages.common.hub.patience import Patience
+from stages.common.hub.remote import held
 
 MAIN = "main"
 CLIENT = "audiocraft-release-pipeline"
@@ -149,13 +150,7 @@ class Repository:
         def ask() -> list[Any]:
             return list(self.api.list_repo_tree(self.repo_id, revision=commit, recursive=True))
 
-        files = (entry for entry in self._ask(ask) if isinstance(entry, RepoFile))
-        return {
-            file.path: HeldFile(
-                file.path, file.size, file.blob_id, file.lfs.sha256 if file.lfs else None
-            )
-            for file in files
-        }
+        return {entry.path: held(entry) for entry in self._ask(ask) if isinstance(entry, RepoFile)}
 
     def history(self, revision: str) -> list[Commit]:
         """List a commit and those before it, the newest first."""
