@@ -41,7 +41,7 @@ $(VENV)/.installed-signing: $(VENV)/.installed-dev
 	@SIGNING=1 $(BIN)/python -m pytest tests/test_documentation.py $(ARGS)
 
 bench: $(VENV)/.installed
-	@echo "installing the test tools and the fast checksum into $(VENV)"
+	@echo "installing the test tools and the extra `fast` into $(VENV)"
 	@$(PIP) --editable '.[dev,fast]'
 	@touch $@
 

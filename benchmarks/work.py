@@ -31,8 +31,8 @@ def export(source: str, target: str, dtype: str) -> Work:
     from stages.common.exported import Package
     from stages.common.state_choice import choose_state
 
-    for name in ("numpy", "isal.isal_zlib", "zlib_ng.zlib_ng"):
-        with suppress(ImportError):  # the last two are in the extra [fast]
+    for name in ("numpy", "isal.isal_zlib", "zlib_ng.zlib_ng", "numkong"):
+        with suppress(ImportError):  # all but numpy may be absent
             import_module(name)
 
     def work() -> str:
