@@ -14,6 +14,11 @@ def amount(value: float, unit: str = "bytes") -> str:
     return f"{value:.2f} GB"
 
 
+def many(number: int, noun: str) -> str:
+    """Write a number with its noun: ``1 tensor``, ``1,200 tensors``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def count(number: int) -> str:
     """Write a number of parameters: in full, or as millions (M) or billions (B)."""
     if number < 1_000_000:

@@ -124,7 +124,8 @@ class ExportCompression:
                 "bytes": package.nbytes,
             }
             written = package.write(target, ctx.progress)
-        return Record(facts=facts | written.facts, digests={COMPRESSION: written.digest})
+            facts |= package.accepted(written)
+        return Record(facts=facts, digests={COMPRESSION: written.digest})
 
     def _path(self, ctx: Context, choice: Choice | None) -> Path | None:
         """Give the codec's file, where it is on this machine already."""

@@ -18,6 +18,7 @@ from pipeline.errors import OutputError
 from pipeline.schema import ExportConfig
 from pipeline.stage import Progress
 from stages.common import xp_config
+from stages.common.finite import all_finite
 from stages.common.stored import Tensor
 from stages.common.tensors import ITEMSIZE
 from stages.common.writer import Weight, Written, size_of, write_archive
@@ -102,6 +103,23 @@ class Package:
             return write_archive(
                 path, self.root, task.advance, allow_nonfinite=self.allow_nonfinite
             )
+
+    def accepted(self, written: Written) -> dict[str, list[str]]:
+        """Give what a record says of NaN and Inf that were let in; nothing, where there are none.
+
+        ``nonfinite`` names all such tensors, of tied ones every name; ``overflowed`` those of them
+        that only the cast made so. They are few, so they are read again; the files that they are
+        in must still be open.
+        """
+        bad = {self.weights[name].tensor.identity for name in written.nonfinite}
+        tensors = {n: w.tensor for n, w in self.weights.items() if w.tensor.identity in bad}
+        made = [
+            name
+            for name, tensor in tensors.items()
+            if all([all_finite(block, tensor.dtype) for block in tensor.blocks()])
+        ]
+        found = {"nonfinite": sorted(tensors), "overflowed": sorted(made)}
+        return {name: names for name, names in found.items() if names}
 
 
 def demand_space(folder: Path, size: int) -> None:

@@ -20,6 +20,7 @@ from stages.common.loading import load_lines
 from stages.common.model_file import ModelFile
 from stages.common.prospect import Source, prospect_of
 from stages.common.reading import read
+from stages.common.release_folder import accepted_beside
 
 
 def inspected_file(question: Question, path: Path) -> Inspection:
@@ -29,7 +30,7 @@ def inspected_file(question: Question, path: Path) -> Inspection:
     epochs = {p.absolute(): n for n, p in experiment.checkpoints.items()} if experiment else {}
     if experiment is None or path not in epochs:
         found = inspected(question, path, _on_disk(question, path))
-        return replace(found, remarks=(*_of_the_save(path), *found.remarks))
+        return replace(found, remarks=(*_of_the_save(path), *found.remarks, *accepted_beside(path)))
     found = inspected(question, path, _in_dora(experiment, epochs[path]), epochs[path])
     if _foreign(found.models[0], experiment):
         return inspected(question, path, _on_disk(question, path))

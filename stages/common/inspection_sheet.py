@@ -7,12 +7,12 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from pipeline.amounts import amount
+from pipeline.amounts import amount, many
 from pipeline.sheet import Fields, Grid, Lines, Part, Sheet, Title
 from stages.common.experiment_folder import ExperimentFolder
 from stages.common.experiments import PREFIX
 from stages.common.inspection import Inspection, RunFolder
-from stages.common.model_sheet import best_text, headline, many, model_parts, tensor_grid
+from stages.common.model_sheet import best_text, headline, model_parts, tensor_grid
 from stages.common.prospect import Prospect
 from stages.common.release_folder import Release
 

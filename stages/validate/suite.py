@@ -18,6 +18,7 @@ from stages.common import agreement, codecs, traps
 from stages.common.checks import FAIL, Check, Outcome, Report, failed, passed, skipped
 from stages.common.requirements import requirements
 from stages.common.settings import CODEC_NODES, LM_NODES, Settings, Unfit
+from stages.common.unfit import Accepted
 from stages.validate import expectations, file_checks, model_checks
 from stages.validate.opened import OpenedFile, Unavailable
 from stages.validate.scan import Scan, scan
@@ -119,7 +120,7 @@ class Suite:
         yield f"{name}.builders", lambda: requirements(file.config, model.settings)
         yield f"{name}.tensors", lambda: model_checks.tensors(file, model.settings)
         yield f"{name}.dtypes", partial(model_checks.dtypes, file, asked)
-        accepted = (self.export if name == "lm" else self.compression).get("nonfinite", ())
+        accepted = Accepted.of(self.export if name == "lm" else self.compression)
         yield f"{name}.finite", lambda: file_checks.finite(file, model.scan, accepted)
         yield f"{name}.state", partial(file_checks.state, file, digest, asked == "keep")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.amounts import amount, count
+from pipeline.amounts import amount, count, many
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,13 @@ def test_bytes(size, text):
 
 def test_anything_else_has_its_noun():
     assert amount(3, "epochs") == "3 epochs"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 tensors"), (1, "1 tensor"), (1200, "1,200 tensors")]
+)
+def test_a_number_of_things(number, text):
+    assert many(number, "tensor") == text
 
 
 @pytest.mark.parametrize(

@@ -254,6 +254,20 @@ def test_no_nan_is_published_unless_it_is_allowed(tmp_path, dtype, value):
         bench.run.export_lm.root.rmdir()
     record = bench.do(ExportLM(export(dtype=dtype, allow_nonfinite=True)))
     assert record.facts.get("nonfinite", []) == ([] if fits else ["linears.2.weight"])
+    made = value == 3e38 and not fits
+    assert record.facts.get("overflowed", []) == (["linears.2.weight"] if made else [])
+
+
+def test_of_tied_tensors_with_nan_every_name_is_told(tmp_path):
+    folder = write_lm_experiment(tmp_path / "dora", SIG)
+    best = source(folder / "checkpoint.th")["best_state"]
+    best["model"]["linears.2.weight"][1, 1] = float("nan")
+    best["model"]["linears.3.weight"] = best["model"]["linears.2.weight"]
+    rewrite(folder / "checkpoint.th", best_state=best)
+    bench = collected(tmp_path, sig=SIG, dora_dir=str(tmp_path / "dora"))
+    record = bench.do(ExportLM(export(dtype="float16", allow_nonfinite=True)))
+    assert record.facts["nonfinite"] == ["linears.2.weight", "linears.3.weight"]
+    assert "overflowed" not in record.facts
 
 
 def test_the_last_state_of_a_sharded_run(tmp_path, dora):
