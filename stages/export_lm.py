@@ -80,7 +80,7 @@ class ExportLM:
                 dtype.
             OutputError: when the disk is full.
         """
-        with Checkpoint.open(ctx.run.collect.checkpoint) as checkpoint:
+        with Checkpoint.open(collected.file_of(ctx)) as checkpoint:
             package = exported.Package.of_model(
                 collected.state_of(ctx, checkpoint).tensors,
                 checkpoint.config,

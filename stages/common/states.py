@@ -105,7 +105,7 @@ def _state(archive: Archive, name: str, key: str, held: Any) -> State:
     for parameter, value in mapping_in(held).items():
         if not isinstance(parameter, str) or not isinstance(value, TensorRef):
             raise FormatError(f"{parameter} in {key} is no tensor.")
-        tensors[parameter] = StoredTensor(archive, value)
+        tensors[parameter] = StoredTensor(archive, value, parameter)
     return State(name, key, tensors)
 
 
