@@ -89,6 +89,7 @@ def _read(checkpoint: Checkpoint, model: ModelFile, epoch: int | None) -> Readin
         state, chosen = next(iter(checkpoint.states)), True
         remarks.append(Remark("hint", error.what, remedy=error.hint))
     remarks += _training(checkpoint, model, state)
+    remarks += _of_other_ranks(checkpoint, model.shards)
     return Reading(model, tuple(remarks), settings, state, chosen)
 
 
@@ -142,6 +143,20 @@ def _training(checkpoint: Checkpoint, model: ModelFile, state: str) -> Iterator[
         )
     elif isinstance(model.best.value, float) and last > _WORSE * model.best.value > 0:
         yield Remark("hint", _diverged(model.best, last), remedy=remedy)
+
+
+def _of_other_ranks(checkpoint: Checkpoint, apart: Collection[str]) -> Iterator[Remark]:
+    """Say why what lies in shards cannot be joined, where that is not for want of files."""
+    told = set()
+    for name in apart:
+        try:
+            checkpoint.state(name)
+        except SourceError:
+            return  # which the table of the weights says
+        except FormatError as error:
+            told.add((error.what, error.where, error.hint))
+    for what, where, remedy in sorted(told):
+        yield Remark("hint", what, where, remedy)
 
 
 def _diverged(best: Best, last: float) -> str:

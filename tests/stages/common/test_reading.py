@@ -99,6 +99,16 @@ class TestTraining:
         assert [state.name for state in model.states] == ["best"]
         assert model.shards == ("ema", "last")
 
+    def test_why_shards_that_are_there_cannot_be_joined(self, tmp_path):
+        folder = write_lm_experiment(tmp_path, fsdp=True, epochs=1)
+        assert read(folder / "checkpoint.th").remarks == ()
+        os.truncate(folder / "checkpoint.th.1", 9000)
+        (hint,) = read(folder / "checkpoint.th").remarks
+        assert (hint.severity, hint.where) == ("hint", str(folder / "checkpoint.th.1"))
+        assert "cut off" in hint.what
+        (folder / "checkpoint.th.1").unlink()
+        assert read(folder / "checkpoint.th").remarks == ()
+
 
 class TestHints:
     """What may surprise, and keeps nothing from being released."""
