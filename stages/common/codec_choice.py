@@ -19,6 +19,7 @@ from stages.common import collected, sources
 from stages.common.codecs import KNOWN, REFERENCE_PREFIX, is_reference, near_names
 from stages.common.experiments import PREFIX as SIGNATURE_PREFIX
 from stages.common.experiments import find_experiment, parse_signature
+from stages.common.request_line import override
 
 KINDS = ("auto", "reference", "trained", "bundle")
 _GROUP = "compression"
@@ -132,8 +133,8 @@ def _named(name: str) -> Reference:
     if name and path.exists():
         raise ConfigError(
             f"compression.pretrained={name} is a path, not the name of a codec.",
-            hint=f"Exported: compression=bundle compression.source={name}   "
-            f"A run's checkpoint: compression=trained compression.path={name}",
+            hint=f"Exported: compression=bundle {override('compression.source', name)}   "
+            f"A run's checkpoint: compression=trained {override('compression.path', name)}",
         )
     near = near_names(name) or get_close_matches(name, KNOWN, 1, 0.4)
     raise ConfigError(
@@ -164,7 +165,7 @@ def _experiment(config: CompressionConfig, ctx: Context, sig: str) -> Trained:
             f"The codec is the experiment {SIGNATURE_PREFIX}{signature}; where is it?",
             "No Dora folder is known: the language model does not come from one.",
             "Give it, compression.dora_dir=/path/to/dora, or the exported codec: "
-            f"compression=bundle compression.source={repository}",
+            f"compression=bundle {override('compression.source', repository)}",
         )
     experiment = find_experiment(Path(folder).expanduser(), signature, _GROUP)
     path = experiment.checkpoint(config.epoch, _GROUP)

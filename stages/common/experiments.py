@@ -20,6 +20,7 @@ from pipeline.errors import ConfigError, FormatError, SourceError
 from stages.common import saving
 from stages.common.checkpoint import Checkpoint
 from stages.common.history import epochs_in, summary
+from stages.common.request_line import override
 from stages.common.xp_yaml import config_in
 
 PREFIX = "//sig/"
@@ -168,7 +169,8 @@ class Experiment:
             raise SourceError(
                 "An interrupted save left two files that may be the last checkpoint.",
                 str(self.old_checkpoint),
-                f"Remove the wrong one, or choose: checkpoint=file checkpoint.path={last}",
+                "Remove the wrong one, or choose: checkpoint=file "
+                f"{override('checkpoint.path', last)}",
             )
         if (found := saving.complete(last)) is not None:
             return found
@@ -200,7 +202,7 @@ def find_experiment(dora_dir: Path, sig: str, group: str = "checkpoint") -> Expe
     if not root.is_dir():
         hint = f"Give the folder that holds xps: {group}.dora_dir=/path/to/dora"
         if dora_dir.name == "xps" and dora_dir.is_dir():
-            hint = f"Did you mean {group}.dora_dir={dora_dir.parent}?"
+            hint = f"Did you mean {override(f'{group}.dora_dir', dora_dir.parent)}?"
         raise SourceError(
             f"There is no experiment {PREFIX}{found.sig}, and no folder of experiments.",
             str(root),

@@ -21,6 +21,7 @@ from stages.common.model_file import ModelFile
 from stages.common.prospect import Source, prospect_of
 from stages.common.reading import read
 from stages.common.release_folder import accepted_beside
+from stages.common.request_line import override
 
 
 def inspected_file(question: Question, path: Path) -> Inspection:
@@ -144,7 +145,8 @@ def _foreign(model: ModelFile, experiment: Experiment) -> list[Remark]:
     if model.signature in (None, experiment.sig):
         return []
     what = f"The checkpoint is of the experiment {model.signature}, not {experiment.sig}."
-    remedy = f"to release it all the same: checkpoint=file checkpoint.path={model.path}"
+    asked = override("checkpoint.path", model.path)
+    remedy = f"to release it all the same: checkpoint=file {asked}"
     return [Remark("problem", what, remedy=remedy)]
 
 

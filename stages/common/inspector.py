@@ -6,6 +6,7 @@ A name leads where it leads everyone here: ``//sig/SIG``, then the loading order
 
 from __future__ import annotations
 
+import shlex
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -67,14 +68,16 @@ def _found(question: Question) -> Experiment:
         raise SourceError(
             f"{question.what} is an experiment; where is it?",
             "--dora-dir is not given, and AUDIOCRAFT_DORA_DIR is not set",
-            f"python -m pipeline.inspect {question.what} --dora-dir /path/to/dora",
+            f"python -m pipeline.inspect {shlex.quote(question.what)} --dora-dir /path/to/dora",
         )
     if not (question.dora_dir / "xps").is_dir():
         inside = question.dora_dir.name == "xps" and question.dora_dir.is_dir()
         raise SourceError(
             "The Dora folder has no xps folder in it.",
             str(question.dora_dir.absolute()),
-            f"Did you mean --dora-dir {question.dora_dir.parent}?" if inside else "",
+            f"Did you mean --dora-dir {shlex.quote(str(question.dora_dir.parent))}?"
+            if inside
+            else "",
         )
     return find_experiment(question.dora_dir.absolute(), signature)
 

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from pipeline.errors import ConfigError, FormatError, SourceError
 from stages.common import saving
 from stages.common.experiments import Experiment, find_experiment, parse_signature
+from stages.common.request_line import override
 from tests.experiments import rewrite, write_encodec_experiment, write_lm_experiment
 from tests.exports import source
 
@@ -209,7 +210,8 @@ class TestFinding:
             find_experiment(dora / "no such", "1a2b3c4d", "compression")
         with pytest.raises(SourceError) as error:
             find_experiment(dora / "xps", "1a2b3c4d")
-        assert error.value.hint == f"Did you mean checkpoint.dora_dir={dora}?"
+        said = override("checkpoint.dora_dir", dora)
+        assert error.value.hint == f"Did you mean {said}?"
 
 
 def test_a_history_or_config_that_cannot_be_read(experiment):
