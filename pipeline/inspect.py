@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pipeline.errors import PipelineError, SourceError
 from pipeline.layout import Outputs
+from pipeline.paths import expanded
 
 STATES = ("best", "ema", "last", "codec")
 
@@ -73,15 +74,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     asked = _parser().parse_args(arguments)
     listed = {asked.state} if asked.state else set(STATES) if asked.tensors else set()
-    question = Question(
-        asked.what,
-        asked.dora_dir and asked.dora_dir.expanduser(),
-        Outputs(asked.outputs.expanduser()),
-        asked.revision,
-        frozenset(listed),
-    )
     terminal = Terminal()
     try:
+        question = Question(
+            asked.what,
+            asked.dora_dir and expanded(asked.dora_dir),
+            Outputs(expanded(asked.outputs)),
+            asked.revision,
+            frozenset(listed),
+        )
         found = inspect(question, terminal.aside())
         states = [state.name for model in found.models for state in model.states]
         if asked.state and asked.state not in states:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from pipeline.errors import ConfigError, SourceError
 from pipeline.layout import COMPRESSION
+from pipeline.paths import expanded
 from pipeline.schema import CompressionConfig
 from pipeline.stage import Context
 from stages.common import collected, sources
@@ -129,7 +130,7 @@ def _followed(config: CompressionConfig, ctx: Context) -> Choice | None:
 def _named(name: str) -> Reference:
     if is_reference(name):
         return Reference(name)
-    path = Path(name).expanduser()
+    path = expanded(name)
     if name and path.exists():
         raise ConfigError(
             f"compression.pretrained={name} is a path, not the name of a codec.",
@@ -167,13 +168,13 @@ def _experiment(config: CompressionConfig, ctx: Context, sig: str) -> Trained:
             "Give it, compression.dora_dir=/path/to/dora, or the exported codec: "
             f"compression=bundle {override('compression.source', repository)}",
         )
-    experiment = find_experiment(Path(folder).expanduser(), signature, _GROUP)
+    experiment = find_experiment(expanded(folder), signature, _GROUP)
     path = experiment.checkpoint(config.epoch, _GROUP)
     return Trained(path, signature, config.epoch, config.state)
 
 
 def _checkpoint(path: Path, config: CompressionConfig) -> Trained:
-    path = path.expanduser()
+    path = expanded(path)
     if path.is_file():
         return Trained(path, None, config.epoch, config.state)
     raise SourceError(
@@ -184,7 +185,7 @@ def _checkpoint(path: Path, config: CompressionConfig) -> Trained:
 
 
 def _bundle(source: str, ctx: Context) -> Bundle:
-    there = bool(source) and Path(source).expanduser().exists()
+    there = bool(source) and expanded(source).exists()
     if not there and "/" in source and is_reference(source):
         # Not even the Hub's cache is asked before it must be: its client is slow to import.
         return Bundle("hub", source, None)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.errors import FormatError, SourceError
 from pipeline.layout import COMPRESSION
+from pipeline.paths import expanded
 from pipeline.sheet import Remark
 from stages.common import saving
 from stages.common.architecture import Architecture
@@ -138,7 +139,7 @@ def _in_dora(experiment: Experiment, epoch: int | None) -> Source:
 def _by_default(dora_dir: Path) -> bool:
     """Tell whether a request looks there without being told."""
     told = os.environ.get("AUDIOCRAFT_DORA_DIR")
-    return bool(told) and Path(str(told)).expanduser().absolute() == dora_dir.absolute()
+    return bool(told) and expanded(str(told)).absolute() == dora_dir.absolute()
 
 
 def _foreign(model: ModelFile, experiment: Experiment) -> list[Remark]:

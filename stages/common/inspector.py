@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline.errors import SourceError
 from pipeline.layout import STATE_DICT
+from pipeline.paths import expanded
 from pipeline.stage import SILENT, Progress
 from stages.common import downloads, sources
 from stages.common.experiments import PREFIX, Experiment, find_experiment, is_signature
@@ -34,7 +35,7 @@ def inspect(question: Question, progress: Progress = SILENT) -> Inspection:
         SourceError: for what is not there, or cannot be downloaded; names what is near.
     """
     what = question.what
-    path = Path(what).expanduser()
+    path = expanded(what)
     if what.startswith(PREFIX) or is_signature(what) and not path.exists():
         return inspected_experiment(question, _found(question))
     if what and path.is_file():

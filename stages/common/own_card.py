@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import ConfigError
+from pipeline.paths import expanded
 from pipeline.schema import CardConfig
 from pipeline.stage import Facts, Problem
 from stages.common import licenses
@@ -85,7 +86,7 @@ class Wishes:
 
 def path_of(config: CardConfig) -> Path:
     """Give where the person's own card is."""
-    return Path(config.path or "").expanduser()
+    return expanded(config.path or "")
 
 
 def _language(code: str) -> Problem | None:

@@ -135,6 +135,20 @@ def test_an_error_has_three_lines(tmp_path, capsys):
     assert captured.err.splitlines()[1] == str(path)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["~nosuchuser/c.th"], ["c.th", "--dora-dir", "~nosuchuser/c.th"]]
+    + [["c.th", "--outputs", "~nosuchuser/c.th"]],
+)
+def test_the_home_of_nobody(arguments, capsys):
+    assert main(arguments) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "error There is no home folder ~nosuchuser: this machine knows no such user.",
+        "~nosuchuser/c.th",
+        "Write it in full, from the root: /.../c.th",
+    ]
+
+
 def test_help_has_examples(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["--help"])
