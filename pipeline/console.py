@@ -29,7 +29,7 @@ _MARKS = {
     "failed": "[red]✗[/]",
 }
 _VERDICTS = {"pass": "green", "warn": "yellow", "fail": "red", "skipped": "dim"}
-_PLAIN_WIDTH = 160
+_PLAIN_WIDTH = 120
 
 
 def shown(path: Path) -> str:
@@ -38,10 +38,16 @@ def shown(path: Path) -> str:
     return str(path) if text.startswith("../..") else text
 
 
+def _columns() -> int | None:
+    """Give the width that a person asks for by ``COLUMNS``."""
+    asked = os.environ.get("COLUMNS", "")
+    return int(asked) or None if asked.isdecimal() else None
+
+
 def _console(stderr: bool) -> Console:
-    """Make a console that does not cut lines when nobody watches."""
+    """Make a console as wide as the terminal, as ``COLUMNS`` says, or as fits a page."""
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else _PLAIN_WIDTH
+    width = _columns() or (None if stream.isatty() else _PLAIN_WIDTH)
     return Console(stderr=stderr, highlight=False, emoji=False, width=width)
 
 
@@ -61,8 +67,8 @@ class Terminal:
         self._out.out(text, highlight=False)
 
     def sheet(self, sheet: Sheet) -> None:
-        """Show a page."""
-        width = self._out.width if self._out.is_terminal else None
+        """Show a page; lines are broken for a terminal, or where a width is asked for."""
+        width = self._out.width if self._out.is_terminal or _columns() else None
         for line in typeset(sheet, width):
             self._out.print(line, soft_wrap=True)
 

@@ -19,12 +19,21 @@ class CheckpointFile:
         path: where it is, absolute.
         size: in bytes.
         ranks: the files of the other ranks of an FSDP run, beside it.
+        total: the bytes of all of them together.
     """
 
     epoch: int | None
     path: Path
     size: int
     ranks: tuple[Path, ...] = ()
+    total: int = 0
+
+    @classmethod
+    def of(cls, epoch: int | None, path: Path) -> CheckpointFile:
+        """Look at a file and those of the other ranks."""
+        size, ranks = path.stat().st_size, tuple(ranks_beside(path).values())
+        total = size + sum(rank.stat().st_size for rank in ranks)
+        return cls(epoch, path.absolute(), size, ranks, total)
 
 
 @dataclass(frozen=True)
@@ -54,15 +63,7 @@ class ExperimentFolder:
             experiment.folder.absolute(),
             len(history),
             best_of(history),
-            tuple(
-                CheckpointFile(
-                    epoch,
-                    path.absolute(),
-                    path.stat().st_size,
-                    tuple(ranks_beside(path).values()),
-                )
-                for epoch, path in experiment.checkpoints.items()
-            ),
+            tuple(CheckpointFile.of(epoch, path) for epoch, path in experiment.checkpoints.items()),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,9 @@ RELEASES = {
     "compression": "encodec_32khz",
 }
 """By solver, a release file that fits."""
+
+LARGEST = {"musicgen_small": 1024, "musicgen_melody": 1536, "audiogen_medium": 1536}
+"""By release file, the width of the model that it is about; a wider one is certainly another."""
 
 OWN = "NAME"
 """Stands for a release file that is still to be written."""
@@ -94,6 +98,11 @@ class _Codec:
 
 def prospect_of(reading: Reading, source: Source) -> tuple[Prospect | None, list[Remark]]:
     """Tell what a release would be, and what keeps the codec from being in it."""
+    found, remarks = _prospect(reading, source)
+    return found, [*remarks, *_unnamed(found)]
+
+
+def _prospect(reading: Reading, source: Source) -> tuple[Prospect | None, list[Remark]]:
     weights = next((w for w in reading.model.states if w.name == reading.state), None)
     if weights is None:
         return None, []
@@ -224,4 +233,14 @@ def _command(reading: Reading, overrides: Mapping[str, str | int]) -> str:
     melody = architecture and any(c.model == "chroma_stem" for c in architecture.conditioners)
     if release == "musicgen_small" and melody:
         release = "musicgen_melody"
+    if architecture and (architecture.dim or 0) > LARGEST.get(release, math.inf):
+        release = OWN
     return request_line(release, overrides)
+
+
+def _unnamed(prospect: Prospect | None) -> Iterator[Remark]:
+    """Say what stands for the name of a release, where none that is here fits."""
+    if prospect is not None and f"+release={OWN}" in prospect.command.split():
+        what = f"No release file here is about such a model: {OWN} stands for one of your own."
+        remedy = f"write config/release/{OWN}.yaml, or one elsewhere with --config-dir FOLDER"
+        yield Remark("hint", what, remedy=remedy)

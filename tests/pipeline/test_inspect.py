@@ -85,6 +85,29 @@ def test_json_alone_is_on_the_output(tmp_path, capsys):
     assert json.loads(captured.out)["path"] == str(tmp_path / "bad:warning:.th")
 
 
+def test_what_cannot_be_inspected_is_one_document_too(tmp_path, capsys):
+    path = tmp_path / "no such.th"
+    assert main([str(path), "--json"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    values = json.loads(captured.out)
+    assert (values["format"], values["what"]) == (1, str(path))
+    assert "no file" in values["error"]["what"] and values["error"]["where"] == str(path)
+    assert list(values["error"]) == ["what", "where", "remedy"]
+
+
+def test_lines_are_as_wide_as_they_are_asked_to_be(ugly_place, capsys, monkeypatch):
+    def widest() -> int:
+        main([LM, "--dora-dir", str(ugly_place.dora)])
+        told = capsys.readouterr().out.split("hint")[1]
+        return max(map(len, told.splitlines()))
+
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert widest() > 100
+    monkeypatch.setenv("COLUMNS", "72")
+    assert widest() <= 72
+
+
 class TestTensors:
     """The list of tensors."""
 
@@ -154,7 +177,8 @@ def test_help_has_examples(capsys):
         main(["--help"])
     assert ended.value.code == 0
     out = capsys.readouterr().out
-    assert "python -m pipeline.inspect //sig/9370b59c" in out and "exit status" in out
+    assert "python -m pipeline.inspect //sig/9370b59c" in out and "exit status: 0 when" in out
+    assert "2 when the command line" in out
 
 
 def test_it_imports_nothing_heavy(tmp_path):
