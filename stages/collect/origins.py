@@ -116,13 +116,14 @@ def _dora(config: CheckpointConfig, ctx: Context) -> Origin:
 
 
 def _of(experiment: Experiment, config: CheckpointConfig) -> Origin:
+    path = experiment.checkpoint(config.epoch)
     return Origin(
         "dora",
         f"{PREFIX}{experiment.sig}",
-        experiment.checkpoint(config.epoch),
+        path,
         signature=experiment.sig,
         dora_dir=experiment.dora_dir,
-        notes=experiment.notes if config.epoch is None else (),
+        notes=experiment.notes(path),
     )
 
 

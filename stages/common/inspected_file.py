@@ -36,7 +36,7 @@ def inspected_file(question: Question, path: Path) -> Inspection:
     found = inspected(question, path, _in_dora(experiment, epochs[path]), epochs[path])
     if _foreign(found.models[0], experiment):
         return inspected(question, path, _on_disk(question, path))
-    notes = experiment.notes if epochs[path] is None else ()
+    notes = experiment.notes(path)
     return replace(
         found,
         models=(_completed(found.models[0], experiment),),
@@ -100,7 +100,7 @@ def inspected(
 def inspected_experiment(question: Question, experiment: Experiment) -> Inspection:
     """Inspect the checkpoint that a release of an experiment would take."""
     folder = ExperimentFolder.of(experiment)
-    remarks = [Remark("hint", note) for note in experiment.notes]
+    remarks: list[Remark] = []
     epoch = None
     try:
         path = experiment.checkpoint(None)
@@ -114,6 +114,7 @@ def inspected_experiment(question: Question, experiment: Experiment) -> Inspecti
         path = experiment.epoch_checkpoint(epoch)
     found = inspected(question, path, _in_dora(experiment, epoch), epoch)
     remarks += _foreign(found.models[0], experiment)
+    remarks += [Remark("hint", note) for note in experiment.notes(path)]
     return replace(
         found,
         kind="experiment",

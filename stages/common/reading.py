@@ -100,10 +100,19 @@ def _refusal(error: PipelineError, model: ModelFile) -> Iterator[Remark]:
         promised = sum(content.bytes for content in model.contents)
         yield Remark(
             "problem",
-            f"Its beginning promises {amount(promised)} of tensors, the file has "
-            f"{amount(model.size)}.",
+            _short(promised, model.size),
             remedy="wait for the run to save it, or copy it again; this cannot be repaired",
         )
+
+
+def _short(promised: int, size: int) -> str:
+    """Tell how much is missing, as far as that is known: more than tensors is in a file."""
+    told, whole = amount(promised), amount(size)
+    if size >= promised or told == whole:
+        told, whole = f"{promised:,} bytes", f"{size:,} bytes"
+    around = " and more around them" if size >= promised else ""
+    only = "" if size >= promised else "only "
+    return f"Its beginning promises {told} of tensors{around}; the whole file is {only}{whole}."
 
 
 def _config(config: DictConfig, settings: Settings, lm: bool) -> Iterator[Remark]:

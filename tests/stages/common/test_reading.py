@@ -184,7 +184,18 @@ class TestProblems:
             assert getattr(reading.model, attribute) == getattr(whole, attribute)
         cut, promised = said(reading, "problem")
         assert "cut off" in cut
-        assert "promises 580 kB" in promised and "402 kB" in promised
+        assert promised == (
+            "Its beginning promises 580 kB of tensors; the whole file is only 402 kB."
+        )
+
+    def test_one_that_lacks_little_more_than_its_directory(self, checkpoint):
+        promised = sum(content.bytes for content in read(checkpoint).model.contents)
+        size = checkpoint.stat().st_size - 2000
+        os.truncate(checkpoint, size)
+        assert said(read(checkpoint), "problem")[1] == (
+            f"Its beginning promises {promised:,} bytes of tensors and more around them; "
+            f"the whole file is {size:,} bytes."
+        )
 
     def test_one_that_was_cut_off_early(self, checkpoint):
         os.truncate(checkpoint, 9000)
