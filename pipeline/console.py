@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -49,6 +50,18 @@ def _console(stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = _columns() or (None if stream.isatty() else _PLAIN_WIDTH)
     return Console(stderr=stderr, highlight=False, emoji=False, width=width)
+
+
+def _published(outcomes: Sequence[Outcome]) -> bool:
+    """Tell whether this run left the release somewhere under its Hub id."""
+    pushed = [o.record.record.facts for o in outcomes if o.name == "push" and o.record is not None]
+    return any(facts.get("commits") for facts in pushed)
+
+
+def _by_path(line: str, repo_id: str, run: Run) -> str:
+    """Name the folder in a line that loads a release by an id under which nothing is."""
+    before, named, _ = line.partition(f'"{repo_id}")')
+    return f"{before}{json.dumps(shown(run.release.root), ensure_ascii=False)})" if named else line
 
 
 class Terminal:
@@ -128,7 +141,8 @@ class Terminal:
             )
             facts = packaged[-1].record.record.facts if packaged[-1].record else {}
             for line in facts.get("usage", ()):
-                self.say(f"  {line}")
+                told = line if _published(outcomes) else _by_path(line, facts["repo_id"], run)
+                self.say(f"  {told}")
 
     def checks(self, checks: Sequence[Mapping[str, Any]], verdict: str = "done") -> None:
         """Show a table of checks; only those that need a look when nothing was done."""
