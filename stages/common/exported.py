@@ -14,6 +14,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from pipeline import files
+from pipeline.amounts import apart
 from pipeline.errors import OutputError
 from pipeline.schema import ExportConfig
 from pipeline.stage import Progress
@@ -130,8 +131,9 @@ def demand_space(folder: Path, size: int) -> None:
     """
     free = files.free_bytes(folder)
     if free < size:
+        needed, there = apart(size, free)
         raise OutputError(
-            f"The disk is too full: {_megabytes(size)} are needed, {_megabytes(free)} are free.",
+            f"The disk is too full: {needed} are needed, {there} are free.",
             str(folder),
             "Free some space, or choose another disk: outputs=/path/to/folder",
         )
@@ -140,7 +142,3 @@ def demand_space(folder: Path, size: int) -> None:
 def cast_bytes(parameters: int, nbytes: int, dtype: str) -> int:
     """Estimate what ``nbytes`` of weights take as ``dtype``; at least what they will."""
     return nbytes if dtype == "keep" else parameters * ITEMSIZE[dtype]
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"

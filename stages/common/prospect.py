@@ -20,7 +20,7 @@ from stages.common.exported import cast_bytes
 from stages.common.own_codec import opened
 from stages.common.reading import Reading, remarks_of
 from stages.common.request_line import request_line
-from stages.common.settings import Settings, Unfit
+from stages.common.settings import Settings, Unusable
 
 RELEASES = {
     "musicgen": "musicgen_small",
@@ -139,7 +139,7 @@ def disagreements(settings: Settings, codec: codecs.Codec | None) -> Iterator[Re
     for compare in compared:
         try:
             yield from remarks_of(compare(settings, codec))
-        except Unfit:
+        except Unusable:
             continue  # which the check of what the builders need has said
 
 

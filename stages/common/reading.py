@@ -9,7 +9,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from pipeline.amounts import amount
+from pipeline.amounts import apart
 from pipeline.errors import FormatError, PipelineError, SourceError
 from pipeline.sheet import Remark, Severity
 from stages.common import saving, traps, xp_config
@@ -107,12 +107,13 @@ def _refusal(error: PipelineError, model: ModelFile) -> Iterator[Remark]:
 
 def _short(promised: int, size: int) -> str:
     """Tell how much is missing, as far as that is known: more than tensors is in a file."""
-    told, whole = amount(promised), amount(size)
-    if size >= promised or told == whole:
-        told, whole = f"{promised:,} bytes", f"{size:,} bytes"
-    around = " and more around them" if size >= promised else ""
-    only = "" if size >= promised else "only "
-    return f"Its beginning promises {told} of tensors{around}; the whole file is {only}{whole}."
+    if size < promised:
+        told, whole = apart(promised, size)
+        return f"Its beginning promises {told} of tensors; the whole file is only {whole}."
+    return (
+        f"Its beginning promises {promised:,} B of tensors and more around them; the whole file "
+        f"is {size:,} B."
+    )
 
 
 def _config(config: DictConfig, settings: Settings, lm: bool) -> Iterator[Remark]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from pipeline.amounts import amount
 from pipeline.errors import OutputError, SourceError
 from pipeline.files import file_digest
 from pipeline.layout import COMPRESSION
@@ -148,7 +149,7 @@ class TestTrained:
             "bytes": 4 * parameters,
         }
         assert record.digests == {COMPRESSION: file_digest(path)}
-        assert plan.summary == f"EnCodec {CODEC}, best epoch 2, {4 * parameters / 1e6:.1f} MB"
+        assert plan.summary == f"EnCodec {CODEC}, best epoch 2, {amount(4 * parameters)}"
         assert plan.size == 4 * parameters
         assert plan.facts.items() <= record.facts.items()
 

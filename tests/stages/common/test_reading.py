@@ -193,8 +193,8 @@ class TestProblems:
         size = checkpoint.stat().st_size - 2000
         os.truncate(checkpoint, size)
         assert said(read(checkpoint), "problem")[1] == (
-            f"Its beginning promises {promised:,} bytes of tensors and more around them; "
-            f"the whole file is {size:,} bytes."
+            f"Its beginning promises {promised:,} B of tensors and more around them; "
+            f"the whole file is {size:,} B."
         )
 
     def test_one_that_was_cut_off_early(self, checkpoint):
