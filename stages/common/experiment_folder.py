@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.common.best import Best, best_of
+from stages.common.dora_folder import DoraFolder
 from stages.common.experiments import Experiment, is_signature
 from stages.common.sharded import ranks_beside
 
@@ -69,7 +70,7 @@ class ExperimentFolder:
 
 def experiments_in(dora_dir: Path) -> tuple[ExperimentFolder, ...]:
     """Look at every experiment of a Dora folder."""
-    names = sorted(path.name for path in (dora_dir / "xps").iterdir() if path.is_dir())
+    names = sorted(path.name for path in DoraFolder(dora_dir).xps.iterdir() if path.is_dir())
     return tuple(
         ExperimentFolder.of(Experiment(dora_dir, name)) for name in names if is_signature(name)
     )
@@ -78,6 +79,5 @@ def experiments_in(dora_dir: Path) -> tuple[ExperimentFolder, ...]:
 def experiment_of(path: Path) -> Experiment | None:
     """Give the experiment whose folder this is, ``<dora_dir>/xps/<SIG>``."""
     path = path.absolute()
-    if path.parent.name == "xps" and is_signature(path.name):
-        return Experiment(path.parent.parent, path.name)
-    return None
+    dora = DoraFolder.around(path.parent)
+    return Experiment(dora.root, path.name) if dora and is_signature(path.name) else None

@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 from pipeline.errors import ConfigError, FormatError, SourceError
 from stages.common import saving
 from stages.common.checkpoint import Checkpoint
+from stages.common.dora_folder import DoraFolder
 from stages.common.history import epochs_in, summary
 from stages.common.request_line import override
 from stages.common.xp_yaml import config_in
@@ -69,7 +70,7 @@ class Experiment:
     @property
     def folder(self) -> Path:
         """Where everything of the run is."""
-        return self.dora_dir / "xps" / self.sig
+        return DoraFolder(self.dora_dir).xps / self.sig
 
     @property
     def last_checkpoint(self) -> Path:
@@ -202,8 +203,8 @@ def find_experiment(dora_dir: Path, sig: str, group: str = "checkpoint") -> Expe
     root = found.folder.parent
     if not root.is_dir():
         hint = f"Give the folder that holds xps: {group}.dora_dir=/path/to/dora"
-        if dora_dir.name == "xps" and dora_dir.is_dir():
-            hint = f"Did you mean {override(f'{group}.dora_dir', dora_dir.parent)}?"
+        if (above := DoraFolder.around(dora_dir)) and dora_dir.is_dir():
+            hint = f"Did you mean {override(f'{group}.dora_dir', above.root)}?"
         raise SourceError(
             f"There is no experiment {PREFIX}{found.sig}, and no folder of experiments.",
             str(root),
