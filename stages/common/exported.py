@@ -117,7 +117,7 @@ class Package:
         made = [
             name
             for name, tensor in tensors.items()
-            if all([all_finite(block, tensor.dtype) for block in tensor.blocks()])
+            if all(all_finite(block, tensor.dtype) for block in tensor.blocks())
         ]
         found = {"nonfinite": sorted(tensors), "overflowed": sorted(made)}
         return {name: names for name, names in found.items() if names}

@@ -99,7 +99,9 @@ class _Codec:
 def prospect_of(reading: Reading, source: Source) -> tuple[Prospect | None, list[Remark]]:
     """Tell what a release would be, and what keeps the codec from being in it."""
     found, remarks = _prospect(reading, source)
-    return found, [*remarks, *_unnamed(found)]
+    if found is not None and _release_file(reading) == OWN:
+        remarks = [*remarks, _UNNAMED]
+    return found, remarks
 
 
 def _prospect(reading: Reading, source: Source) -> tuple[Prospect | None, list[Remark]]:
@@ -228,19 +230,23 @@ def _context(reading: Reading, source: Source) -> Context:
 
 
 def _command(reading: Reading, overrides: Mapping[str, str | int]) -> str:
+    return request_line(_release_file(reading), overrides)
+
+
+def _release_file(reading: Reading) -> str:
+    """Give the release file that is about such a model, or what stands for one."""
     architecture = reading.model.architecture
     release = RELEASES.get(architecture.solver or "", OWN) if architecture else OWN
     melody = architecture and any(c.model == "chroma_stem" for c in architecture.conditioners)
     if release == "musicgen_small" and melody:
         release = "musicgen_melody"
     if architecture and (architecture.dim or 0) > LARGEST.get(release, math.inf):
-        release = OWN
-    return request_line(release, overrides)
+        return OWN
+    return release
 
 
-def _unnamed(prospect: Prospect | None) -> Iterator[Remark]:
-    """Say what stands for the name of a release, where none that is here fits."""
-    if prospect is not None and f"+release={OWN}" in prospect.command.split():
-        what = f"No release file here is about such a model: {OWN} stands for one of your own."
-        remedy = f"write config/release/{OWN}.yaml, or one elsewhere with --config-dir FOLDER"
-        yield Remark("hint", what, remedy=remedy)
+_UNNAMED = Remark(
+    "hint",
+    f"No release file here is about such a model: {OWN} stands for one of your own.",
+    remedy=f"write config/release/{OWN}.yaml, or one elsewhere with --config-dir FOLDER",
+)
