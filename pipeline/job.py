@@ -23,6 +23,7 @@ from pipeline.engine import Engine
 from pipeline.errors import PipelineError, ValidationError
 from pipeline.layout import Outputs, Run
 from pipeline.manifest import pretty
+from pipeline.paths import expanded
 from pipeline.request import demand_valid, resolved
 from pipeline.selection import select
 from pipeline.stage import SILENT, Stage
@@ -33,7 +34,7 @@ logger = logging.getLogger(__name__)
 def run_of(cfg: DictConfig) -> Run:
     """Give the folders of this job."""
     hydra = HydraConfig.get()
-    outputs = Path(hydra.runtime.cwd, Path(str(cfg.outputs)).expanduser())
+    outputs = Path(hydra.runtime.cwd, expanded(str(cfg.outputs)))
     return Run(Path(hydra.runtime.output_dir), Outputs(outputs))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.amounts import amount
 from pipeline.errors import PipelineError, SourceError
 from pipeline.layout import COMPRESSION, ExportFolder
 from pipeline.manifest import digest
@@ -124,7 +125,8 @@ class ExportCompression:
                 "bytes": package.nbytes,
             }
             written = package.write(target, ctx.progress)
-        return Record(facts=facts | written.facts, digests={COMPRESSION: written.digest})
+            facts |= package.accepted(written)
+        return Record(facts=facts, digests={COMPRESSION: written.digest})
 
     def _path(self, ctx: Context, choice: Choice | None) -> Path | None:
         """Give the codec's file, where it is on this machine already."""
@@ -136,7 +138,7 @@ class ExportCompression:
 def _summary(own: OwnCodec) -> str:
     parts = ["EnCodec"] + ([own.checkpoint.signature] if own.checkpoint.signature else [])
     state = own.state.name if own.epoch is None else f"{own.state.name} epoch {own.epoch}"
-    return f"{' '.join(parts)}, {state}, {own.state.nbytes / 1e6:.1f} MB"
+    return f"{' '.join(parts)}, {state}, {amount(own.state.nbytes)}"
 
 
 def _reference_facts(name: str) -> dict[str, Any]:

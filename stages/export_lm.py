@@ -80,7 +80,7 @@ class ExportLM:
                 dtype.
             OutputError: when the disk is full.
         """
-        with Checkpoint.open(ctx.run.collect.checkpoint) as checkpoint:
+        with Checkpoint.open(collected.file_of(ctx)) as checkpoint:
             package = exported.Package.of_model(
                 collected.state_of(ctx, checkpoint).tensors,
                 checkpoint.config,
@@ -89,6 +89,7 @@ class ExportLM:
                 overrides=self.config.config_overrides,
             )
             written = package.write(ExportFolder(ctx.folder).state_dict, ctx.progress)
+            accepted = package.accepted(written)
         return Record(
             facts={
                 **self._settings(),
@@ -96,7 +97,7 @@ class ExportLM:
                 "blanked": list(package.blanked),
                 "parameters": package.parameters,
                 "bytes": package.nbytes,
-                **written.facts,
+                **accepted,
             },
             digests={STATE_DICT: written.digest},
         )

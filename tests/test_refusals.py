@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.command import CODEC, LM, Place, make_place, pipeline
+from tests.command import CODEC, LM, Place, make_place, pipeline, tree
 from tests.experiments import write_encodec_experiment, write_lm_experiment
 
 
@@ -182,3 +182,12 @@ def test_no_experiments_at_all(tmp_path):
     place = make_place(tmp_path)
     shutil.rmtree(place.dora / "xps")
     assert "dora" in refused(place)
+
+
+def test_outputs_in_the_home_of_nobody(tmp_path):
+    place = make_place(tmp_path)
+    before = tree(tmp_path)
+    done = pipeline(*place.request[:-1], 'outputs="~nosuchuser/x"', cwd=tmp_path)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 3, done.stderr
+    assert "no home folder ~nosuchuser" in done.stderr
+    assert tree(tmp_path) == before and not (tmp_path / "~nosuchuser").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,7 @@ class Collect:
             finding = examine(folder.checkpoint, origin, self.config, digest=True)
         else:
             finding = examine(path, origin, self.config, digest=True)
+            _demand_planned(ctx, origin, path, finding)
             folder.checkpoint.symlink_to(path.absolute())
         facts = finding.facts | digests
         if origin.kind == "hub":
@@ -148,6 +150,26 @@ class Collect:
                 "Is it the right file? Then checkpoint.sha256=null, or its own.",
             )
         return {"sha256": found}
+
+
+def _demand_planned(ctx: Context, origin: Origin, path: Path, finding: Finding) -> None:
+    """Make sure that the file is still the one that was planned; a trainer may be at work on it.
+
+    What is behind an address or in a repository may have moved on: its plan is of the copy here.
+
+    Raises:
+        SourceError: when it is another.
+    """
+    planned = ctx.plans["collect"].facts if "collect" in ctx.plans else {}
+    known = "archive" in planned and not origin.remote
+    if known and any(planned.get(key) != finding.facts.get(key) for key in ("archive", "shards")):
+        before = replace(finding, facts=dict(planned)).summary
+        raise SourceError(
+            f"The checkpoint was replaced since the plan: {before} was planned, now it has "
+            f"the {finding.summary}.",
+            str(path),
+            "Run the same command again.",
+        )
 
 
 def _local(origin: Origin, path: Path, finding: Finding) -> dict[str, Any]:

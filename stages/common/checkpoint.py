@@ -53,7 +53,7 @@ class Checkpoint:
     def __init__(self, archive: Archive) -> None:
         """Take over an open archive; use `open`."""
         self.archive = archive
-        self.root: Mapping[str, Any] = mapping_in(archive.root)
+        self.root: Mapping[str, Any] = mapping_in(archive.root, archive.path)
         self.form = _form(self.root)
         self.pretrained = str(self.root["pretrained"]) if self.form == "reference" else None
         self.signature = _text(self.root.get("xp.sig"))
@@ -118,14 +118,18 @@ class Checkpoint:
             return self.states[name]
         if not self.ranks:
             self.ranks = self._open_ranks(name)
-        found = [states_in(r, mapping_in(r.root), self.form, sharded=True) for r in self.ranks]
+        found = [states_in(r, r.root, self.form, sharded=True) for r in self.ranks]
         held = [states[name] for states in found if name in states]
         if "best" not in self.states or len(held) < len(self.ranks):
-            raise FormatError(f"Not every rank has the {name} state.", str(self.archive.path))
+            lacking = (r.path for r, s in zip(self.ranks, found, strict=True) if name not in s)
+            where = str(next(lacking, self.archive.path))
+            raise FormatError(f"Not every rank has the {name} state.", where)
         try:
             return joined([self.shards[name], *held], self.states["best"])
         except FormatError as error:
-            raise FormatError(error.what, str(self.archive.path), error.hint) from error
+            raise FormatError(
+                error.what, error.where or str(self.archive.path), error.hint
+            ) from error
 
     def _open_ranks(self, name: str) -> tuple[Archive, ...]:
         """Open the files of the other ranks, having made sure that they are of the same save."""
@@ -140,7 +144,7 @@ class Checkpoint:
         with ExitStack() as stack:
             ranks = tuple(stack.enter_context(Archive.open(file)) for file in files)
             for rank in ranks:
-                root = mapping_in(rank.root)
+                root = mapping_in(rank.root, rank.path)
                 epochs = len(epochs_in(root.get("history")))
                 if (root.get("xp.sig"), epochs) != (self.signature, self.epochs):
                     raise FormatError(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import FormatError
-from pipeline.layout import RELEASE_JSON, ReleaseFolder
+from pipeline.layout import RELEASE_JSON, STAGE_JSON, ReleaseFolder
 from pipeline.manifest import parse_sums
 from pipeline.sheet import Remark
 from stages.common.claims import ANEW, OUTSIDE, manifest_in
+from stages.common.unfit import Accepted
 
 _UNLISTED = OUTSIDE | {RELEASE_JSON}
 """What release.json does not list."""
@@ -84,6 +86,7 @@ def read_release(folder: Path, whole: bool = True) -> tuple[Release, list[Remark
     listed = _sizes(manifest)
     files = tuple(_files(place.root, listed, "missing" if whole else "not downloaded"))
     remarks += _faults(files)
+    remarks += _accepted(_settings(place, manifest))
     if manifest and whole:
         remarks += _sums(place, set(listed))
     elif not manifest and not remarks:
@@ -98,6 +101,33 @@ def read_release(folder: Path, whole: bool = True) -> tuple[Release, list[Remark
         files=files,
     )
     return release, remarks
+
+
+def accepted_beside(path: Path) -> Iterator[Remark]:
+    """Say of one exported file what the record beside it says that its export let in."""
+    place = ReleaseFolder(path.parent)
+    if path in (place.state_dict, place.compression, place.all_in_one):
+        settings = _settings(place, _manifest(place)[0])
+        own = {place.state_dict: "export_lm", place.compression: "export_compression"}.get(path)
+        yield from _accepted({n: facts for n, facts in settings.items() if own in (n, None)})
+
+
+def _settings(place: ReleaseFolder, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give how the files were exported, by stage; of a stage's own folder its record says it."""
+    if manifest:
+        return _mapping(manifest.get("settings"))
+    try:
+        record = json.loads((place.root / STAGE_JSON).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(_mapping(record).get("stage")): _mapping(record).get("facts")}
+
+
+def _accepted(settings: Mapping[str, Any]) -> Iterator[Remark]:
+    for stage, name in (("export_lm", "The language model"), ("export_compression", "The codec")):
+        found = Accepted.of(_mapping(settings.get(stage)))
+        if found.names:
+            yield Remark("hint", f"{name}: {found.what}", remedy=found.remedy)
 
 
 def _manifest(place: ReleaseFolder) -> tuple[Mapping[str, Any], list[Remark]]:

@@ -130,7 +130,8 @@ def joined(states: Sequence[State], full: State) -> State:
             name = min(tensors.keys() ^ full.tensors.keys())
             raise FormatError(
                 f"The shards of rank {rank} are not those of this model: "
-                f"{name} is {'not there' if name in full.tensors else 'not in the best state'}."
+                f"{name} is {'not there' if name in full.tensors else 'not in the best state'}.",
+                next((str(tensor.path) for tensor in tensors.values()), ""),
             )
     return State(
         states[0].name,

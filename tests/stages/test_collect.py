@@ -118,6 +118,33 @@ class TestDora:
         history = json.loads(bench.run.collect.history.read_text())
         assert history == source(path)["history"]
 
+    def test_a_file_that_was_replaced_since_the_plan(self, bench, tmp_path):
+        folder = write_lm_experiment(tmp_path / "dora", LM, epochs=2)
+        asked = of(sig=LM, dora_dir=str(tmp_path / "dora"))
+        bench.plan(asked)
+        later = write_lm_experiment(tmp_path / "later", LM, epochs=4) / "checkpoint.th"
+        later.rename(folder / "checkpoint.th")
+        with pytest.raises(SourceError) as caught:
+            bench.do(asked)
+        assert str(caught.value).splitlines() == [
+            "The checkpoint was replaced since the plan: best state of epoch 1 was planned, "
+            "now it has the best state of epoch 3.",
+            str(folder / "checkpoint.th"),
+            "Run the same command again.",
+        ]
+        assert not any(bench.run.collect.root.iterdir())
+        bench.run.collect.root.rmdir()
+        assert done(bench, asked).facts["epoch"] == 3
+
+    def test_another_ranks_file_that_was_replaced_since_the_plan(self, bench, tmp_path):
+        folder = write_lm_experiment(tmp_path / "dora", SHARDED, fsdp=True)
+        asked = of(sig=SHARDED, dora_dir=str(tmp_path / "dora"), state="last")
+        bench.plan(asked)
+        one = folder / "checkpoint.th.1"
+        rewrite(one, model={key: shard + 1 for key, shard in source(one)["model"].items()})
+        with pytest.raises(SourceError, match="replaced since the plan"):
+            bench.do(asked)
+
     def test_nothing_but_a_link_and_two_small_files(self, bench, dora):
         done(bench, of(sig=LM, dora_dir=str(dora)))
         names = {path.name for path in bench.run.collect.root.iterdir()}

@@ -14,7 +14,7 @@ from stages.common.archive import Archive
 from stages.common.checkpoint import Checkpoint
 from stages.common.sharded import rank_files
 from stages.common.state_choice import choose_state
-from tests.archives import elements
+from tests.archives import elements, saved
 from tests.experiments import rewrite, write_lm_experiment
 from tests.exports import source
 
@@ -132,12 +132,25 @@ def test_a_rank_with_other_parameters(sharded):
     model = source(one)["model"]
     model["new"] = model.pop("emb.0.weight")
     rewrite(one, model=model)
-    assert "rank 1 are not those of this model: emb.0.weight is not there" in refused_join(sharded)
+    told = "rank 1 are not those of this model: emb.0.weight is not there"
+    assert refused_join(sharded).splitlines() == [f"The shards of {told}.", str(one)]
 
 
 def test_a_rank_without_the_state(sharded):
-    rewrite(sharded.with_name("checkpoint.th.1"), model={})
-    assert "Not every rank has the last state" in refused_join(sharded)
+    one = rewrite(sharded.with_name("checkpoint.th.1"), model={})
+    assert f"Not every rank has the last state.\n{one}" in refused_join(sharded)
+
+
+def test_a_rank_whose_file_is_no_checkpoint(sharded):
+    one = sharded.with_name("checkpoint.th.1")
+    whole = one.read_bytes()
+    saved(one, [1])
+    assert refused_join(sharded).endswith(f"where a dict is.\n{one}")
+    one.write_bytes(whole)
+    rewrite(one, model={"emb.0.weight": 1})
+    assert refused_join(sharded) == f"emb.0.weight in model is no tensor.\n{one}"
+    rewrite(one, model=[1])
+    assert refused_join(sharded).endswith(f"where a dict is.\n{one}")
 
 
 def test_shards_of_other_dtypes(sharded):
