@@ -84,7 +84,7 @@ def examine(
             "bytes": state.nbytes,
             "codec": codec if public else None,
             "base_model": base_model(checkpoint.setting("continue_from")),
-            "miniature": origin.miniature or _MINIATURE_NODE in checkpoint.config,
+            "miniature": origin.miniature or checkpoint.setting(_MINIATURE_NODE) is not None,
             "archive": checkpoint.archive.directory_digest,
         }
         if digest or state.digest_known:

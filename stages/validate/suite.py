@@ -18,6 +18,7 @@ from stages.common import agreement, codecs, traps
 from stages.common.checks import FAIL, Check, Outcome, Report, failed, passed, skipped
 from stages.common.requirements import requirements
 from stages.common.settings import CODEC_NODES, LM_NODES, Settings, Unfit
+from stages.common.xp_yaml import without_calls
 from stages.validate import expectations, file_checks, model_checks
 from stages.validate.opened import OpenedFile, Unavailable
 from stages.validate.scan import Scan, scan
@@ -148,7 +149,8 @@ class Suite:
     def _trained(self, lm: Model) -> float | None:
         """Give the frame rate, in Hz, of the codec in training, where it is known."""
         try:
-            named = str(OmegaConf.select(lm.file.config, "compression_model_checkpoint"))
+            config = without_calls(lm.file.config)
+            named = str(OmegaConf.select(config, "compression_model_checkpoint"))
             if named == f"//sig/{self.compression.get('signature')}":
                 return self._codec().frame_rate
         except (Unavailable, Unfit, OmegaConfBaseException):

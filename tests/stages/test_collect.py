@@ -312,6 +312,10 @@ class TestTrained:
         asked = of(sig=LM, dora_dir=str(trained.run.outputs.dora))
         assert done(trained, asked).facts["miniature"] is True
 
+    def test_what_only_a_resolver_tells_makes_no_miniature(self, bench, tmp_path):
+        write_lm_experiment(tmp_path, LM, config_overrides={"synthetic": "${oc.decode:8}"})
+        assert done(bench, of(sig=LM, dora_dir=str(tmp_path))).facts["miniature"] is False
+
     def test_another_package(self, trained):
         asked = of("train", package="stages.miniature", overrides=["optim.epochs=2"])
         facts = done(trained, asked).facts
