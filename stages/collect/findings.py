@@ -89,8 +89,8 @@ def examine(
         }
         if digest or state.digest_known:
             facts["state_digest"] = state.digest()
-        if checkpoint.ranks:
-            facts["shards"] = [rank.directory_digest for rank in checkpoint.ranks]
+        if checkpoint.shard_digests:
+            facts["shards"] = list(checkpoint.shard_digests)
         return Finding(
             facts,
             {} if public else {"codec": codec},

@@ -1,7 +1,9 @@
 """States of a run on two ranks, joined from their shards, against what torch makes of them."""
 
+import gc
 import re
 import shutil
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -75,6 +77,28 @@ def test_shards_are_joined(tmp_path, dora, state, name):
             assert read == elements(expected[key])
             assert tensor.crc() == zlib.crc32(read)
             assert len(read) == tensor.nbytes
+
+
+def test_of_a_rank_only_its_shards_stay_in_memory(sharded):
+    """There can be a hundred ranks, each with moments of all parameters and the whole history."""
+    one = sharded.with_name("checkpoint.th.1")
+    moments = {at: {"exp_avg": torch.zeros(2), "exp_avg_sq": torch.zeros(2)} for at in range(600)}
+    history = [
+        {"valid": {f"metric {at}": float(at + epoch) for at in range(2000)}} for epoch in (1, 2)
+    ]
+    rewrite(sharded, history=history)
+    rewrite(one, history=history, optimizer={"state": moments})
+    with Checkpoint.open(sharded) as opened:
+        tracemalloc.start()
+        chosen = choose_state(opened, "last", None)
+        gc.collect()
+        held, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak > 800_000
+        assert held < 80_000
+        assert opened.state("last") is chosen
+        ema = opened.state("ema")
+        assert chosen.digest() != ema.digest()
 
 
 def test_an_epoch_was_judged_on_what_is_in_shards(dora):
