@@ -178,8 +178,13 @@ class TestDora:
         facts = done(bench, asked).facts
         assert (facts["state"], facts["dtypes"]) == ("ema", {"float32": 36})
         assert len(facts["shards"]) == 1
-        assert "state_digest" not in plan.facts  # it would take to read the shards
+        assert "state_digest" in plan.facts  # put together from the directories
         assert plan.facts.items() <= facts.items()
+
+    def test_views_of_a_flat_buffer_are_read_for_their_digest(self, bench, dora):
+        asked = of(sig=SHARDED, dora_dir=str(dora), state="last")
+        plan, facts = bench.plan(asked), done(bench, asked).facts
+        assert "state_digest" not in plan.facts and "state_digest" in facts
 
     def test_another_rank_that_saved_again_is_collected_again(self, bench, dora, tmp_path):
         copy = tmp_path / "dora"
