@@ -14,6 +14,15 @@ def amount(value: float, unit: str = "bytes") -> str:
     return f"{value:.2f} GB"
 
 
+def apart(one: int, other: int) -> tuple[str, str]:
+    """Write two different sizes in MB, with as many digits as it takes to tell them apart."""
+    for digits in range(1, 6):
+        texts = f"{one / 1e6:.{digits}f} MB", f"{other / 1e6:.{digits}f} MB"
+        if texts[0] != texts[1]:
+            return texts
+    return f"{one:,} bytes", f"{other:,} bytes"
+
+
 def count(number: int) -> str:
     """Write a number of parameters: in full, or as millions (M) or billions (B)."""
     if number < 1_000_000:

@@ -13,11 +13,10 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from pipeline import files
-from pipeline.errors import OutputError
 from pipeline.schema import ExportConfig
 from pipeline.stage import Progress
 from stages.common import xp_config
+from stages.common.disk_space import demand_space
 from stages.common.stored import Tensor
 from stages.common.tensors import ITEMSIZE
 from stages.common.writer import Weight, Written, size_of, write_archive
@@ -104,25 +103,6 @@ class Package:
             )
 
 
-def demand_space(folder: Path, size: int) -> None:
-    """Make sure that ``size`` bytes fit on the disk of ``folder``.
-
-    Raises:
-        OutputError: when they do not.
-    """
-    free = files.free_bytes(folder)
-    if free < size:
-        raise OutputError(
-            f"The disk is too full: {_megabytes(size)} are needed, {_megabytes(free)} are free.",
-            str(folder),
-            "Free some space, or choose another disk: outputs=/path/to/folder",
-        )
-
-
 def cast_bytes(parameters: int, nbytes: int, dtype: str) -> int:
     """Estimate what ``nbytes`` of weights take as ``dtype``; at least what they will."""
     return nbytes if dtype == "keep" else parameters * ITEMSIZE[dtype]
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"

@@ -12,23 +12,35 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import files
+from pipeline.amounts import amount
 from pipeline.errors import FormatError
 from stages.common.archive import is_legacy, is_tar
+from stages.common.disk_space import demand_space
+
+
+def note(path: Path) -> str:
+    """Say what converting a file takes."""
+    return (
+        f"{path.name} is in torch's form from before 1.6: it is converted, "
+        f"in {amount(path.stat().st_size)} of memory"
+    )
 
 
 def convert(path: Path, target: Path) -> None:
     """Write the content of an old file as an archive, whole or not at all.
 
     Nothing that the file says is run. It is held in memory as a whole: this form knows no other
-    way, and is as old as its models are small.
+    way, and is as old as its models are small. `note` says so.
 
     Raises:
+        OutputError: when it does not fit on the disk.
         FormatError: when it is a tar archive, is damaged, or names what a checkpoint does not.
     """
     if is_tar(path):
         raise FormatError("The file is a tar archive, torch's oldest form.", str(path), _BY_HAND)
     if not is_legacy(path):
         raise FormatError("The file is no checkpoint: torch did not write it.", str(path))
+    demand_space(target.parent, path.stat().st_size)
     import torch
 
     try:

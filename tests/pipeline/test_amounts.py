@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.amounts import amount, count
+from pipeline.amounts import amount, apart, count
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,20 @@ def test_bytes(size, text):
 
 def test_anything_else_has_its_noun():
     assert amount(3, "epochs") == "3 epochs"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "texts"),
+    [
+        (2_000_000, 1_000_000, ("2.0 MB", "1.0 MB")),
+        (1_540_000, 1_460_000, ("1.54 MB", "1.46 MB")),
+        (1_500_001, 1_499_999, ("1,500,001 bytes", "1,499,999 bytes")),
+        (6_730_000_001, 6_730_000_000, ("6,730,000,001 bytes", "6,730,000,000 bytes")),
+        (8_192, 0, ("0.01 MB", "0.00 MB")),
+    ],
+)
+def test_sizes_that_differ_are_written_so(one, other, texts):
+    assert apart(one, other) == texts
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from pipeline.stage import Plan, Record
 from stages.collect import Collect
 from stages.common import saving
 from stages.common.checkpoint import Checkpoint
+from tests import exports
 from tests.experiments import (
     rewrite,
     write_encodec_experiment,
@@ -32,6 +34,7 @@ from tests.exports import Bench, request, source
 from tests.hub_cache import write_cached
 from tests.servers import https_server
 
+small_disk = exports.small_disk
 LM, CODEC, SHARDED, PLAIN = "1a2b3c4d", "98dabcc6", "f5d9f5d9", "0e1f0e1f"
 
 
@@ -353,6 +356,8 @@ class TestFile:
         record = bench.do(asked)
         assert plan.facts.items() <= record.facts.items()
         assert ("state_digest" in plan.facts) is (form != "legacy")
+        memory = [note for note in plan.notes if re.search(r"converted, in \d+ kB of memory", note)]
+        assert bool(memory) is (form == "legacy")
         facts = record.facts
         assert (facts["kind"], facts["form"], facts["state"]) == ("file", "exported", "best")
         assert (facts["epoch"], facts["epochs"], facts["signature"]) == (None, 0, None)
@@ -363,6 +368,11 @@ class TestFile:
             assert collected.archive.directory_digest == facts["archive"]
         assert bench.run.collect.checkpoint.is_symlink() is (form != "legacy")
         assert json.loads(bench.run.collect.history.read_text()) == []
+
+    def test_a_disk_without_room_for_an_old_one(self, tmp_path_factory, small_disk, dora):
+        checkpoint = dora / "xps" / LM / "checkpoint.th"
+        path = write_exported(tmp_path_factory.mktemp("old") / STATE_DICT, checkpoint, "legacy")
+        assert "disk is too full" in problem(Bench.at(small_disk), of("file", path=str(path)))
 
     def test_a_training_checkpoint_and_its_epoch(self, bench, dora):
         path = dora / "xps" / LM / "checkpoint_2.th"
