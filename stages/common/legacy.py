@@ -6,10 +6,9 @@ torch itself, under an unpickler that builds only what is named here.
 
 from __future__ import annotations
 
-import os
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pipeline import files
 from pipeline.amounts import amount
@@ -49,26 +48,19 @@ def convert(path: Path, target: Path) -> None:
             package = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever a broken file leads it into
         raise FormatError(_said(error), str(path), _BY_HAND) from error
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        _save(package, part)
-        files.replace_file(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+    with files.new_file(target) as file:  # torch takes a file object: the root has a fixed name
+        _save(package, file)
 
 
-def _save(package: Any, path: Path) -> None:
+def _save(package: Any, file: BinaryIO) -> None:
     import torch
 
-    with path.open("wb") as file:  # a file object: the archive's root then has a fixed name
-        try:
-            torch.save(package, file)
-        except RuntimeError as error:
-            if isinstance(error.__context__, OSError):  # torch hides a full disk behind its own
-                raise error.__context__ from error
-            raise
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        torch.save(package, file)
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):  # torch hides a full disk behind its own
+            raise error.__context__ from error
+        raise
 
 
 _BY_HAND = "If you trust it, load it with the torch that wrote it, and save it with a current one."
