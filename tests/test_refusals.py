@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.command import CODEC, LM, Place, make_place, pipeline
+from tests.command import CODEC, LM, Place, command, environment, make_place, pipeline
 from tests.experiments import write_encodec_experiment, write_lm_experiment
 
 
@@ -138,6 +138,23 @@ def test_a_full_disk(place, size):
     with mounted(place.outputs, f"size={size}"):
         message = refused(place)
         assert "space" in message or "full" in message
+
+
+@pytest.mark.parametrize("kilobytes", [2, 100])
+def test_a_limit_on_the_size_of_files(place, kilobytes):
+    done = subprocess.run(
+        ["bash", "-c", f'ulimit -f {kilobytes}; exec "$@"', "-", *command(*place.request)],
+        cwd=place.root, env=environment(), capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1 and not place.releases()
+    what, _, hint = done.stderr.splitlines()
+    assert "a file would be larger" in what and "ulimit -f unlimited" in hint
+
+
+@pytest.mark.parametrize("multirun", [[], ["-m"]])
+def test_an_output_folder_where_none_can_be(place, multirun):
+    message = refused(place, "outputs=/proc/nothing", *multirun)
+    assert "Cannot write the output: No such file" in message and "/proc/nothing" in message
 
 
 def test_a_second_failure_does_not_harm_the_first_release(place):
