@@ -16,10 +16,11 @@ from pipeline.layout import COMPRESSION, ExportFolder
 from pipeline.manifest import digest
 from pipeline.schema import CompressionConfig, ExportConfig
 from pipeline.stage import Context, Facts, Plan, Problem, Record
-from stages.common import collected, downloads, exported
-from stages.common.archive import is_zip
+from stages.common import collected, downloads, exported, legacy
+from stages.common.archive import is_legacy, is_zip
 from stages.common.codec_choice import Bundle, Choice, Collected, Reference, Trained, choose
 from stages.common.codecs import KNOWN, codec_of, near_names
+from stages.common.disk_space import demand_space
 from stages.common.own_codec import OwnCodec, content_of, current, fetched, opened
 
 
@@ -43,7 +44,7 @@ class ExportCompression:
                 with opened(ctx, choice, path) as own:
                     codec_of(own.checkpoint.config)
                     if not ctx.run.export_compression.compression.exists():
-                        exported.demand_space(ctx.run.root, own.state.nbytes)
+                        demand_space(ctx.run.root, own.state.nbytes)
         except PipelineError as error:
             return [Problem.of(error)]
         return []
@@ -64,7 +65,8 @@ class ExportCompression:
         path = self._path(ctx, choice)
         if path is None or not is_zip(path):
             source = downloads.shown(choice.source) if isinstance(choice, Bundle) else "the codec"
-            return Plan(f"the weights of {source}")
+            notes = (legacy.note(path),) if path is not None and is_legacy(path) else ()
+            return Plan(f"the weights of {source}", notes=notes)
         with opened(ctx, choice, path) as own:
             return Plan(_summary(own), own.state.nbytes, facts=_own_facts(own, choice))
 

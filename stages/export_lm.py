@@ -18,6 +18,7 @@ from pipeline.stage import Context, Facts, Plan, Problem, Record
 from stages.common import collected, exported, xp_config
 from stages.common.archive import is_zip
 from stages.common.checkpoint import Checkpoint
+from stages.common.disk_space import demand_space
 
 LAYOUTS = ("two_file", "all_in_one")
 
@@ -48,7 +49,7 @@ class ExportLM:
             if self.config.config_overrides and (config := _config(ctx)) is not None:
                 self._check_overrides(config)
             if not ctx.run.export_lm.state_dict.exists():
-                exported.demand_space(ctx.run.root, self._size(ctx) or 0)
+                demand_space(ctx.run.root, self._size(ctx) or 0)
         except PipelineError as error:
             problems.append(Problem.of(error))
         return problems

@@ -85,13 +85,13 @@ def examine(
             "bytes": state.nbytes,
             "codec": codec if public else None,
             "base_model": base_model(checkpoint.setting("continue_from")),
-            "miniature": origin.miniature or _MINIATURE_NODE in checkpoint.config,
+            "miniature": origin.miniature or checkpoint.setting(_MINIATURE_NODE) is not None,
             "archive": checkpoint.archive.directory_digest,
         }
         if digest or state.digest_known:
             facts["state_digest"] = state.digest()
-        if checkpoint.ranks:
-            facts["shards"] = [rank.directory_digest for rank in checkpoint.ranks]
+        if checkpoint.shard_digests:
+            facts["shards"] = list(checkpoint.shard_digests)
         return Finding(
             facts,
             {} if public else {"codec": codec},

@@ -20,6 +20,7 @@ from stages.collect.origins import Origin, fetch, locate
 from stages.common import hub, legacy, saving
 from stages.common.archive import Archive, is_legacy, is_zip
 from stages.common.checkpoint import STATES
+from stages.common.disk_space import demand_space
 from stages.common.sharded import ranks_beside
 
 
@@ -40,7 +41,7 @@ class Collect:
         self.config = config
 
     def check(self, ctx: Context) -> list[Problem]:
-        """Find a source that is not there, damaged, or not what was asked for.
+        """Find a source that is not there, damaged, or not what was asked for; a full disk.
 
         What is on this machine is opened; what is not, waits.
         """
@@ -50,8 +51,12 @@ class Collect:
         try:
             origin = locate(self.config, ctx)
             path = origin.path
-            if path is not None and not is_legacy(path):
+            if path is None:
+                return []
+            if not is_legacy(path):
                 examine(path, origin, self.config)
+            elif not ctx.run.collect.checkpoint.exists():
+                demand_space(ctx.run.root, path.stat().st_size)
         except PipelineError as error:
             return [Problem.of(saving.explained(error, path))]
         return []
@@ -65,7 +70,9 @@ class Collect:
             return Plan(what, facts=known, notes=origin.notes)
         if is_legacy(origin.path):
             size = origin.path.stat().st_size
-            return Plan(f"convert {origin.label} from torch's old form", size, facts=known)
+            notes = (*origin.notes, legacy.note(origin.path))
+            what = f"convert {origin.label} from torch's old form"
+            return Plan(what, size, facts=known, notes=notes)
         finding = examine(origin.path, origin, self.config)
         return Plan(
             f"{origin.label}, {finding.summary}",
@@ -101,7 +108,7 @@ class Collect:
             path = fetch(origin, self.config, ctx, task.advance)
         digests = self._sha256(path, origin, ctx)
         if is_legacy(path):
-            ctx.progress.note(f"{path.name} is in torch's form from before 1.6: rewriting it")
+            ctx.progress.note(legacy.note(path))
             legacy.convert(path, folder.checkpoint)
             finding = examine(folder.checkpoint, origin, self.config, digest=True)
         else:

@@ -8,7 +8,7 @@ a mapped file short would kill this process.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -130,6 +130,12 @@ class Archive:
             raise FormatError(f"Its pickle holds {refused}.", str(self.path)) from None
         except FormatError as error:
             raise FormatError(error.what, str(self.path), error.hint) from error
+
+    def keep_only(self, refs: Iterable[TensorRef]) -> None:
+        """Let go of the root, and of the records that these tensors are not in."""
+        kept = {f"data/{ref.record}" for ref in refs}
+        self.records = {name: self.records[name] for name in kept}
+        vars(self).pop("root", None)
 
     def blocks(self, ref: TensorRef, name: str = "") -> Iterator[memoryview]:
         """Give a tensor's bytes in C order: whole elements, in steps of at most 1 MB.

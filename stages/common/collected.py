@@ -48,7 +48,7 @@ def state_of(ctx: Context, checkpoint: Checkpoint) -> State:
     changed = facts.get("archive") not in (None, checkpoint.archive.directory_digest)
     if not changed:
         state = checkpoint.state(facts["state"])
-        changed = facts.get("shards", []) != [rank.directory_digest for rank in checkpoint.ranks]
+        changed = tuple(facts.get("shards", ())) != checkpoint.shard_digests
     if changed:
         raise SourceError(
             "The checkpoint is not the one that was collected: it has changed since.",

@@ -22,6 +22,7 @@ _ENTRY = struct.Struct("<4s6H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
 _END64 = struct.Struct("<4sQ2H2I4Q")
 _LOCATOR = struct.Struct("<4sIQI")
+_DESCRIPTOR = struct.Struct("<4s2I")
 
 _ENCRYPTED, _NO_16, _NO_32 = 1 | 1 << 6 | 1 << 13, 0xFFFF, 0xFFFFFFFF
 
@@ -123,6 +124,20 @@ def first_record(file: int, name: str) -> int:
         return content_at(os.pread(file, 1024, 0), name)
     except FormatError:
         raise FormatError(f"The archive does not begin with its {name}.") from None
+
+
+def up_to_its_end(content: bytes) -> bytes:
+    """Cut bytes that begin with a record's content off where that ends.
+
+    Torch writes CRC and size behind it (section 4.3.9), so that no directory is needed to see it;
+    all of the bytes are given where there is no such end.
+    """
+    at = content.find(b"PK\7\x08")
+    while 0 <= at <= len(content) - _DESCRIPTOR.size:
+        if _DESCRIPTOR.unpack_from(content, at)[2] == at:
+            return content[:at]
+        at = content.find(b"PK\7\x08", at + 1)
+    return content
 
 
 def _bounds(file: int, size: int) -> tuple[int, int, int]:

@@ -13,12 +13,10 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from pipeline import files
-from pipeline.amounts import apart
-from pipeline.errors import OutputError
 from pipeline.schema import ExportConfig
 from pipeline.stage import Progress
 from stages.common import xp_config
+from stages.common.disk_space import demand_space
 from stages.common.finite import all_finite
 from stages.common.stored import Tensor
 from stages.common.tensors import ITEMSIZE
@@ -121,22 +119,6 @@ class Package:
         ]
         found = {"nonfinite": sorted(tensors), "overflowed": sorted(made)}
         return {name: names for name, names in found.items() if names}
-
-
-def demand_space(folder: Path, size: int) -> None:
-    """Make sure that ``size`` bytes fit on the disk of ``folder``.
-
-    Raises:
-        OutputError: when they do not.
-    """
-    free = files.free_bytes(folder)
-    if free < size:
-        needed, there = apart(size, free)
-        raise OutputError(
-            f"The disk is too full: {needed} are needed, {there} are free.",
-            str(folder),
-            "Free some space, or choose another disk: outputs=/path/to/folder",
-        )
 
 
 def cast_bytes(parameters: int, nbytes: int, dtype: str) -> int:

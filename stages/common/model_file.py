@@ -218,7 +218,9 @@ def _joined_ranks(
             apart.append(name)
             continue
         found = Weights.of(state, checkpoint.epochs or None, name in tensors)
-        together.append(replace(found, key=f"{state.key}, of {len(checkpoint.ranks) + 1} ranks"))
+        together.append(
+            replace(found, key=f"{state.key}, of {len(checkpoint.shard_digests) + 1} ranks")
+        )
     return together, tuple(apart)
 
 

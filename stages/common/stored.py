@@ -60,7 +60,7 @@ class Tensor(Protocol):
         """Let the system drop from its memory what was read."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StoredTensor:
     """A tensor of one archive.
 

@@ -126,6 +126,8 @@ def usual(place: Place) -> int:
         ("archives", "a bit of the pickle"),
         ("archives", "a name that steers the terminal"),
         ("packages", "aliases of aliases"),
+        ("packages", "texts that double"),
+        ("packages", "texts that double, in a DictConfig"),
         ("packages", "weights that steer the terminal"),
     ],
 )

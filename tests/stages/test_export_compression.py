@@ -283,7 +283,8 @@ class TestBundle:
         bench = bench_of(tmp_path / "bundled", dora)
         asked = stage("bundle", source=str(shelf / form))
         assert bench.check(asked) == []
-        bench.plan(asked)
+        notes = bench.plan(asked).notes
+        assert [note.endswith("kB of memory") for note in notes] == [True] * (form == "legacy")
         record = bench.do(asked)
         assert (
             bench.run.export_compression.compression.read_bytes()

@@ -82,6 +82,7 @@ def test_what_the_stages_before_leave_passes(tmp_path: Path, dtype: str, state: 
         (None, "skipped"),
         ("${nowhere}", "skipped"),
         ("${oc.env:CODEC_OF_THE_READER}", "skipped"),
+        ("${oc.select:nowhere,//pretrained/facebook/encodec_24khz}", "skipped"),
     ],
 )
 def test_the_codec_in_training_tells_the_frame_rate(
