@@ -270,7 +270,7 @@ REFUSALS = (
         says="lab has no room.*\n.*Storage limit.*\n.*/settings/billing", **REFUSED,
     ),
     Case(
-        "lfs-upload: 403, the address has expired", says="4 of 5 files to send",
+        "lfs-upload: 403, the address has expired", says="4 of 5 files",
         faults=(("lfs-upload", {"status": 403, "message": "Request has expired"}),),
     ),
     Case(
