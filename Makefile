@@ -52,7 +52,8 @@ test: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
 faults: $(VENV)/.installed-dev
-	@KILL_STEP=1 $(BIN)/python -m pytest -n $(WORKERS) tests/test_interruption.py $(ARGS)
+	@KILL_STEP=1 $(BIN)/python -m pytest -n $(WORKERS) tests/test_interruption.py \
+	  tests/stages/push/faults $(ARGS)
 
 fuzz: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.hostile.fuzz $(SECONDS)

@@ -71,8 +71,8 @@ def test_what_is_wrong_is_at_the_end_and_the_status_says_so(tmp_path, capsys):
     captured = capsys.readouterr()
     assert captured.err == ""
     assert " ".join(captured.out.split()).endswith(
-        "problem The file holds one rank's share of an FSDP run; only rank 0's has the whole model. "
-        f"→ Give that of rank 0: {path.with_suffix('')}"
+        "problem The file holds one rank's share of an FSDP run; only rank 0's has the whole "
+        f"model. → Give that of rank 0: {path.with_suffix('')}"
     )
 
 
