@@ -2,7 +2,7 @@
 # make test      run the test suite
 # make faults    kill a run at every rename and every opened file, and complete it
 # make fuzz      read changed checkpoints for a minute (SECONDS=600 for ten)
-# make bench     measure speed and memory on a 6.7 GB checkpoint (15 GB of disk; ARGS="--scale small")
+# make bench     measure speed and memory of an export and a push (15 GB of disk; ARGS="--scale small")
 # make check     what CI runs: ruff, mypy, the tests
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3))
 VENV := .venv
