@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _large(where: Path) -> Iterator[Path]:
     """Give an empty folder, removed afterwards with the large files in it."""
     with tempfile.TemporaryDirectory(prefix="benchmark-", dir=where) as folder:
-        yield Path(folder)
+        yield Path(folder).absolute()  # each method works in it
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

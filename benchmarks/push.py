@@ -78,10 +78,12 @@ class PushSession:
         self._say(f"writing a release of {self.scale.pushed / 1e9:.2f} GB")
         write_release(self._run, self.scale.pushed)
         timings = defaultdict[str, list[Measured]](list)
+        turns = list(METHODS)
         with loopback(self._hub) as hub:
             for repeat in range(1, self.repeats + 1):
-                for name in METHODS:
+                for name in turns:
                     timings[name].append(process.timed(self.folder, *self._arguments(name, hub)))
+                turns = [*turns[1:], turns[0]]  # so that no one always follows the same other
                 took = ", ".join(f"{name} {runs[-1].seconds:.2f}" for name, runs in timings.items())
                 self._say(f"push, repeat {repeat} of {self.repeats}, seconds: {took}")
             memory = {
