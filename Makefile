@@ -3,7 +3,8 @@
 # make faults    kill a run at every rename and every opened file, and complete it
 # make fuzz      read changed checkpoints for a minute (SECONDS=600 for ten)
 # make signing   sign a release with OpenSSF model signing as docs/signing.md says (downloads 170 MB)
-# make bench     measure speed and memory on a 6.7 GB checkpoint (15 GB of disk; ARGS="--scale small")
+# make bench     measure speed and memory of an export and a push (15 GB of disk; ARGS="--scale small")
+# make matrix    test with the oldest and the newest versions of what this builds on
 # make check     what CI runs: ruff, mypy, the tests
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3))
 VENV := .venv
@@ -15,7 +16,7 @@ WORKERS ?= 2
 SECONDS ?= 60
 
 .DELETE_ON_ERROR:
-.PHONY: help release test faults fuzz signing bench check lint clean
+.PHONY: help release test faults fuzz signing bench matrix check lint clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -64,6 +65,9 @@ signing: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-bench
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+matrix: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.matrix $(ARGS)
+
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -72,4 +76,4 @@ lint: $(VENV)/.installed-dev
 check: lint test
 
 clean:
-	@rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	@rm -rf $(VENV) .venv-matrix build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -93,7 +93,8 @@ def release(cfg: DictConfig) -> None:
 def _execute(engine: Engine, cfg: DictConfig, terminal: Terminal) -> None:
     """Run the plan, and leave what people want to know about the run."""
     run = engine.run
-    if not any(step.runs for step in engine.steps if not engine.stages[step.name].always):
+    lasting = [step for step in engine.steps if not engine.stages[step.name].always]
+    if lasting and not any(step.runs for step in lasting):  # of a push alone, only the push can say
         terminal.say("nothing has changed")
     overrides = list(HydraConfig.get().overrides.task)
     files.write_text(run.overrides, "".join(f"{line}\n" for line in overrides))

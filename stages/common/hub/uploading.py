@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from pipeline.errors import PushError
-from pipeline.stage import Progress
+from pipeline.stage import Progress, Task
 from stages.common.hub.failure import Failure, kinds
 from stages.common.hub.repository import Repository, quiet
 
@@ -78,6 +78,22 @@ class _Watched(io.BufferedIOBase):
     def differs(self, parcel: Parcel) -> bool:
         """Tell whether the whole file went out and was another one than announced."""
         return self._hashed == parcel.size and self._hash.hexdigest() != parcel.sha256
+
+
+class _Sending:
+    """How far one of the files is, told beside the amount of all of them."""
+
+    def __init__(self, task: Task, parcel: Parcel) -> None:
+        self._task, self._parcel = task, parcel
+        self._done = self._share = 0
+
+    def advance(self, step: int) -> None:
+        self._done += step
+        share = 100 * self._done // max(self._parcel.size, 1)
+        if share != self._share:
+            self._share = share
+            self._task.say(f"{self._parcel.name} {share} %")
+        self._task.advance(step)
 
 
 @cache
@@ -145,7 +161,7 @@ def upload(
             was.
     """
     with progress.task("send", sum(parcel.size for parcel in parcels)) as task:
-        operations = [_add(parcel, task.advance) for parcel in parcels]
+        operations = [_add(parcel, _Sending(task, parcel).advance) for parcel in parcels]
 
         def send() -> None:
             with quiet():
