@@ -38,11 +38,8 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
-$(VENV)/.installed-signing: $(VENV)/.installed-dev
-	@SIGNING=1 $(BIN)/python -m pytest tests/test_documentation.py $(ARGS)
-
-bench: $(VENV)/.installed
-	@echo "installing the test tools and the extra `fast` into $(VENV)"
+$(VENV)/.installed-bench: $(VENV)/.installed
+	@echo "installing the test tools and the extra fast into $(VENV)"
 	@$(PIP) --editable '.[dev,fast]'
 	@touch $@
 
