@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from pipeline import files
@@ -36,6 +37,8 @@ _MINIATURE = Problem(
     "The miniature is not a real model and does not go to the Hugging Face Hub.",
     hint="Release a model of your own (checkpoint=dora ...), or say push.allow_miniature=true",
 )
+_LOOKED_AT = 10
+"""Pull requests; a popular repository has hundreds, and each costs a request."""
 
 
 class Hub:
@@ -209,8 +212,8 @@ class _Push:
         return set(missing) <= {kept_card.NAME}
 
     def _standing_proposal(self, refs: Refs) -> tuple[int, str] | None:
-        """Find a pull request that proposes exactly this, the newest first."""
-        for number, commit in reversed(refs.proposals.items()):
+        """Find a pull request that proposes exactly this, among the newest."""
+        for number, commit in islice(reversed(refs.proposals.items()), _LOOKED_AT):
             if not self._difference.change.missing(self.repository.tree(commit)):
                 return number, commit
         return None
