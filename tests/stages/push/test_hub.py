@@ -334,12 +334,12 @@ def test_an_edited_card_does_not_keep_a_tag_from_its_release(hub: Hub, made: Fab
 def test_a_card_that_a_rollback_brought_back_is_ours(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
     released(tmp_path, 1).make(hub_push(hub))
     second = released(tmp_path, 2, version="1.1.0")
     second.make(hub_push(hub, tag="v1.1.0"))
-    taken = rollback.plan(second.run.push.receipt)
-    taken.apply()
+    with monkeypatch.context() as patched:
+        patched.setattr(constants, "ENDPOINT", hub.endpoint)
+        rollback.plan(second.run.push.receipt).apply()
     made = released(tmp_path, 3, version="1.2.0", card=CardConfig(title="Another"))
     made.make(hub_push(hub, tag="v1.2.0"))
     assert content(hub, "README.md") == made.run.release.card.read_bytes()
