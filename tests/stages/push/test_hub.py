@@ -339,7 +339,8 @@ def test_a_card_that_a_rollback_brought_back_is_ours(
     second.make(hub_push(hub, tag="v1.1.0"))
     with monkeypatch.context() as patched:
         patched.setattr(constants, "ENDPOINT", hub.endpoint)
-        rollback.plan(second.run.push.receipt).apply()
+        taken = rollback.plan(second.run.push.receipt)
+    taken.apply()
     made = released(tmp_path, 3, version="1.2.0", card=CardConfig(title="Another"))
     made.make(hub_push(hub, tag="v1.2.0"))
     assert content(hub, "README.md") == made.run.release.card.read_bytes()
