@@ -86,6 +86,7 @@ def ready() -> Environment:
     ROOT.mkdir(exist_ok=True)
     with FileLock(ROOT / "lock"):
         if not environment.mark.is_file() or environment.mark.read_text() != _lists():
+            environment.mark.unlink(missing_ok=True)  # first, so that no half of it counts as whole
             shutil.rmtree(environment.root, ignore_errors=True)
             _build(environment)
             environment.mark.write_text(_lists())
@@ -94,7 +95,7 @@ def ready() -> Environment:
 
 def _lists() -> str:
     hasher = hashlib.sha256(sys.version.encode())
-    for name in (*LISTS, "environment.py", "peer/t5.py"):
+    for name in (*LISTS, "environment.py", "scripts/t5.py"):
         hasher.update((HERE / name).read_bytes())
     return hasher.hexdigest()
 
@@ -121,7 +122,7 @@ def _build(environment: Environment) -> None:
     (environment.python.parent / "ffmpeg").symlink_to(ffmpeg)  # AudioCraft writes its wavs with it
     environment.desk.mkdir()
     encoder = environment.desk / "t5-base"
-    environment.run(HERE / "peer" / "t5.py", encoder)
+    environment.run(HERE / "scripts" / "t5.py", encoder)
     # Hydra sends a training elsewhere to work, where only the cache of the Hub gives the encoder.
     cached = environment.hub_cache / "models--t5-base"
     for folder in ("refs", "snapshots"):

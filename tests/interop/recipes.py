@@ -12,14 +12,16 @@ CPU = (
     "dataset.evaluate.num_samples=2", "dataset.generate.num_samples=1", "checkpoint.save_every=1",
 )  # fmt: skip
 CODEC = (
-    "seanet.n_filters=2", "seanet.dimension=8", "rvq.bins=64", "rvq.kmeans_iters=5",
+    "seanet.n_filters=2", "seanet.dimension=8", "rvq.bins=256", "rvq.kmeans_iters=5",
     "msstftd.filters=2", "dataset.evaluate.batch_size=2", "dataset.generate.batch_size=1",
     "dataset.generate.segment_duration=1",
 )  # fmt: skip
 LM = (
-    "model/lm/model_scale=xsmall", "transformer_lm.card=64",
+    "model/lm/model_scale=xsmall", "transformer_lm.card=256",
     "transformer_lm.memory_efficient=false", "dataset.segment_duration=20",
     "dataset.min_segment_ratio=0", "optim.optimizer=adamw",
+    "generate.lm.gen_duration=1", "generate.lm.prompted_samples=false",
+    "generate.audio.strategy=peak",
     "optim.lr=1e-3", "optim.ema.device=cpu", "optim.ema.updates=1", "deadlock.use=false",
 )  # fmt: skip
 MUSICGEN = ("solver=musicgen/musicgen_base_32khz", *LM, "schedule.cosine.warmup=1")
@@ -41,6 +43,8 @@ class Recipe:
         rate: sample rate of its data, in Hz.
         channels: of its data.
         model: AudioCraft's class that loads its release.
+        release: the release file that describes it.
+        text: whether it takes a text.
     """
 
     name: str
@@ -49,6 +53,8 @@ class Recipe:
     rate: int = 32000
     channels: int = 1
     model: str = "MusicGen"
+    release: str = "musicgen_small"
+    text: bool = True
 
 
 ENCODEC = Recipe("encodec", ("solver=compression/encodec_musicgen_32khz", *CPU, *CODEC))
@@ -58,7 +64,9 @@ ENCODEC_16KHZ = Recipe(
     rate=16000,
 )
 TEXT = Recipe("text", (*MUSICGEN, *CPU, *FLOAT32), ENCODEC)
-UNCONDITIONAL = Recipe("unconditional", (*MUSICGEN, *CPU, *FLOAT32, "conditioner=none"), ENCODEC)
+UNCONDITIONAL = Recipe(
+    "unconditional", (*MUSICGEN, *CPU, *FLOAT32, "conditioner=none"), ENCODEC, text=False
+)
 AUDIOGEN = Recipe(
     "audiogen",
     (
@@ -68,6 +76,7 @@ AUDIOGEN = Recipe(
     ENCODEC_16KHZ,
     rate=16000,
     model="AudioGen",
+    release="audiogen_medium",
 )  # fmt: skip
 TWO_CHANNELS = Recipe("stereo", (*MUSICGEN, *CPU, *FLOAT32, *STEREO), ENCODEC, channels=2)
 AUTOCAST = Recipe("autocast", (*MUSICGEN, *CPU, "autocast=true", "autocast_dtype=float16"), ENCODEC)
