@@ -2,7 +2,9 @@
 # make test      run the test suite
 # make faults    kill a run at every rename and every opened file, and complete it
 # make fuzz      read changed checkpoints for a minute (SECONDS=600 for ten)
-# make bench     measure speed and memory on a 6.7 GB checkpoint (15 GB of disk; ARGS="--scale small")
+# make signing   sign a release with OpenSSF model signing as docs/signing.md says (downloads 170 MB)
+# make bench     measure speed and memory of an export and a push (15 GB of disk; ARGS="--scale small")
+# make matrix    test with the oldest and the newest versions of what this builds on
 # make check     what CI runs: ruff, mypy, the tests
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3))
 VENV := .venv
@@ -14,7 +16,7 @@ WORKERS ?= 2
 SECONDS ?= 60
 
 .DELETE_ON_ERROR:
-.PHONY: help release test faults fuzz bench check lint clean
+.PHONY: help release test faults fuzz signing bench matrix check lint clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -37,7 +39,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@touch $@
 
 $(VENV)/.installed-bench: $(VENV)/.installed
-	@echo "installing the test tools and the fast checksum into $(VENV)"
+	@echo "installing the test tools and the extra fast into $(VENV)"
 	@$(PIP) --editable '.[dev,fast]'
 	@touch $@
 
@@ -48,13 +50,20 @@ test: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
 faults: $(VENV)/.installed-dev
-	@KILL_STEP=1 $(BIN)/python -m pytest -n $(WORKERS) tests/test_interruption.py $(ARGS)
+	@KILL_STEP=1 $(BIN)/python -m pytest -n $(WORKERS) tests/test_interruption.py \
+	  tests/stages/push/faults $(ARGS)
 
 fuzz: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.hostile.fuzz $(SECONDS)
 
+signing: $(VENV)/.installed-dev
+	@SIGNING=1 $(BIN)/python -m pytest tests/test_documentation.py $(ARGS)
+
 bench: $(VENV)/.installed-bench
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+matrix: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.matrix $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
@@ -64,4 +73,4 @@ lint: $(VENV)/.installed-dev
 check: lint test
 
 clean:
-	@rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	@rm -rf $(VENV) .venv-matrix build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -8,18 +8,21 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 from benchmarks import report
 from benchmarks.process import ROOT
+from benchmarks.push import PushSession
 from benchmarks.scales import SCALES
 from benchmarks.session import Session
 from pipeline.console import Terminal
 from pipeline.errors import PipelineError
 from pipeline.files import write_text
 
+PARTS = ("export", "push")
 RESULTS = ROOT / "benchmarks" / "results.json"
 
 
@@ -29,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scale", choices=SCALES, default="full", help="how large a model")
     parser.add_argument("--repeats", type=int, default=5, help="runs of each method")
     parser.add_argument("--folder", type=Path, default=ROOT / "outputs", help="for the large files")
+    parser.add_argument("--only", choices=PARTS, help="measure one, and keep the other's results")
     parser.add_argument("--results", type=Path, help="the JSON to write")
     asked = parser.parse_args(arguments)
     # A quick try does not replace the results of a full run.
@@ -38,9 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         asked.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="benchmark-", dir=asked.folder) as folder:
-            scale, repeats = SCALES[asked.scale], max(asked.repeats, 1)
-            results = Session(Path(folder), scale, repeats, out.print).run()
+        scale, repeats = SCALES[asked.scale], max(asked.repeats, 1)
+        exports = pushes = None
+        if asked.only != "push":
+            with _large(asked.folder) as folder:
+                exports = Session(folder, scale, repeats, out.print).run()
+        if asked.only != "export":
+            with _large(asked.folder) as folder:
+                pushes = PushSession(folder, scale, repeats, out.print).measure()
     except PipelineError as error:
         Terminal().error(str(error))
         return 1
@@ -50,13 +59,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         Terminal().error("Interrupted. The large files are removed.")
         return 130
-    write_text(path, json.dumps(report.as_json(results), indent=2) + "\n")
-    report.show(results, out)
-    missed = [figure.name for figure in results.figures if figure.met is False]
+    written = json.loads(path.read_text("utf-8")) if asked.only and path.exists() else {}
+    figures = []
+    if exports is not None:
+        written |= report.as_json(exports)
+        report.show(exports, out)
+        figures += exports.figures
+    if pushes is not None:
+        written["push"] = report.pushes_as_json(pushes)
+        report.show_pushes(pushes, out)
+        figures += pushes.figures
+    write_text(path, json.dumps(written, indent=2) + "\n")
+    missed = [figure.name for figure in figures if figure.met is False]
     out.print(f"written: {path}", soft_wrap=True)
     for name in missed:
         out.print(f"[red]missed[/] {name}")
     return 1 if missed else 0
+
+
+@contextmanager
+def _large(where: Path) -> Iterator[Path]:
+    """Give an empty folder, removed afterwards with the large files in it."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-", dir=where) as folder:
+        yield Path(folder).absolute()  # each method works in it
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

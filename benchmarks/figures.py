@@ -21,7 +21,7 @@ class Figure:
 
     Attributes:
         name: what is measured.
-        unit: ``x`` for a ratio of times, ``MB`` (a million bytes), or ``s``.
+        unit: ``x`` for a ratio, ``MB`` (a million bytes), or ``s``.
         value: what was measured: the median time, the ratio of two medians, or the most memory.
         least: the same of the minima; ``None`` for memory.
         limit: the most that ``value`` may be; ``None`` where nothing is promised.
@@ -104,6 +104,38 @@ def memory_figures(memory: Memory, *, judged: bool) -> list[Figure]:
         figures.append(Figure(name, "MB", held / MEGA, limit=96.0))
     audiocraft = Figure("memory above imports, AudioCraft's way", "MB", memory.audiocraft / MEGA)
     return [*figures, audiocraft]
+
+
+def push_figures(
+    timings: Mapping[str, Sequence[Measured]],
+    memory: Mapping[str, int],
+    size: int,
+    *,
+    judged: bool,
+) -> list[Figure]:
+    """Give the figures of a push.
+
+    Args:
+        timings: the runs by method: ``push``, ``put`` and ``client``.
+        memory: the peak of each method's process, in bytes.
+        size: of the file that is sent.
+        judged: whether times, and what else drowns in the work around a small file, have limits.
+    """
+    mine = seconds(timings["push"])
+
+    def ratio(name: str, method: str, limit: float | None = None) -> Figure:
+        other = seconds(timings[method])
+        value, least = median(mine) / median(other), min(mine) / min(other)
+        return Figure(name, "x", value, least, limit if judged else None)
+
+    read = max(int(run.result) for run in timings["push"]) / size
+    above = (memory["push"] - memory["client"]) / MEGA
+    return [
+        ratio("push=hub against a plain PUT of the file", "put", 1.25),
+        ratio("push=hub against create_commit of the client", "client"),
+        Figure("push=hub, bytes read for each byte sent", "x", read, limit=1.1 if judged else None),
+        Figure("memory of push=hub above create_commit of the client", "MB", above, limit=64.0),
+    ]
 
 
 def seconds(runs: Sequence[Measured]) -> list[float]:

@@ -26,7 +26,7 @@ def machine(folder: Path) -> dict[str, Any]:
         "python": platform.python_version(),
         "openssl": ssl.OPENSSL_VERSION,
         "coreutils": _first_line("sha256sum", "--version"),
-        **{name: _version(name) for name in ("torch", "numpy", "isal", "zlib-ng")},
+        **{name: _version(name) for name in ("torch", "numpy", "isal", "zlib-ng", "numkong")},
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
@@ -9,9 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.figures import Figure, seconds
+from benchmarks.figures import MEGA, Figure, seconds
 from benchmarks.methods import TEMPERATURES, methods
+from benchmarks.process import Measured
 from benchmarks.profile import Row
+from benchmarks.push import METHODS, Pushes
 from benchmarks.session import Results
 
 _VERDICTS = {True: "[green]met[/]", False: "[red]missed[/]", None: ""}
@@ -30,12 +33,7 @@ def as_json(results: Results) -> dict[str, Any]:
         "cached_before_cold": round(results.cached, 4),
         "figures": [_figure(figure) for figure in results.figures],
         "times": {
-            f"{name}, {temperature}": {
-                "median": round(median(seconds(runs)), 4),
-                "least": round(min(seconds(runs)), 4),
-                "work": [round(run.seconds, 4) for run in runs],
-                "process": [round(run.process, 4) for run in runs],
-            }
+            f"{name}, {temperature}": _runs(runs)
             for (name, temperature), runs in results.timings.items()
         },
         "anonymous_bytes": {
@@ -52,6 +50,20 @@ def as_json(results: Results) -> dict[str, Any]:
     }
 
 
+def pushes_as_json(pushes: Pushes) -> dict[str, Any]:
+    """Give everything that was found of sending; times in seconds, sizes in bytes."""
+    return {
+        "bytes": pushes.scale.pushed,
+        "machine": pushes.machine,
+        "figures": [_figure(figure) for figure in pushes.figures],
+        "times": {name: _runs(runs) for name, runs in pushes.timings.items()},
+        "bytes_read": {
+            name: max(int(run.result) for run in runs) for name, runs in pushes.timings.items()
+        },
+        "anonymous_bytes": pushes.memory,
+    }
+
+
 def console() -> Console:
     """Make the console to print on; it cuts no lines when nobody watches."""
     found = Console(highlight=False)
@@ -61,13 +73,28 @@ def console() -> Console:
 def show(results: Results, out: Console) -> None:
     """Print the times, the figures, and where the time goes."""
     out.print(_times(results))
-    out.print(_figures(results))
+    out.print(_figures(results.figures))
     out.print(_rates(results))
     for dtype, rows in results.profiles.items():
         out.print(_profile(dtype, rows))
     if results.cached > 0.01:
         kept = f"{results.cached:.0%} of a source was in memory before a cold run"
         out.print(f"[yellow]note[/] {kept}: this file system does not let go of it")
+
+
+def show_pushes(pushes: Pushes, out: Console) -> None:
+    """Print the ways to send a file, and the figures."""
+    out.print(_pushes(pushes))
+    out.print(_figures(pushes.figures))
+
+
+def _runs(runs: Sequence[Measured]) -> dict[str, Any]:
+    return {
+        "median": round(median(seconds(runs)), 4),
+        "least": round(min(seconds(runs)), 4),
+        "work": [round(run.seconds, 4) for run in runs],
+        "process": [round(run.process, 4) for run in runs],
+    }
 
 
 def _figure(figure: Figure) -> dict[str, Any]:
@@ -101,9 +128,25 @@ def _times(results: Results) -> Table:
     return table
 
 
-def _figures(results: Results) -> Table:
+def _pushes(pushes: Pushes) -> Table:
+    columns = ("seconds: median (least)", "MB/s", "bytes read for each sent", "memory")
+    table = _table("sending a file to a Hub on the loopback", "method", *columns)
+    size = pushes.scale.pushed
+    for name, runs in pushes.timings.items():
+        took, read = seconds(runs), max(int(run.result) for run in runs)
+        table.add_row(
+            METHODS[name],
+            f"{median(took):.2f} ({min(took):.2f})",
+            f"{size / MEGA / median(took):.0f}",
+            f"{read / size:.2f}",
+            f"{pushes.memory[name] / MEGA:.1f} MB",
+        )
+    return table
+
+
+def _figures(figures: list[Figure]) -> Table:
     table = _table("figures", "figure", "measured", "of minima", "at most", "")
-    for figure in results.figures:
+    for figure in figures:
         least, limit = (
             "" if number is None else f"{number:.2f} {figure.unit}"
             for number in (figure.least, figure.limit)

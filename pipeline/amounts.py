@@ -14,6 +14,17 @@ def amount(value: float, unit: str = "bytes") -> str:
     return f"{value:.2f} GB"
 
 
+def apart(one: int, other: int) -> tuple[str, str]:
+    """Write two amounts of bytes to be compared: exactly, where they would read the same."""
+    texts = amount(one), amount(other)
+    return texts if texts[0] != texts[1] or one == other else (f"{one:,} B", f"{other:,} B")
+
+
+def many(number: int, noun: str) -> str:
+    """Write a number with its noun: ``1 tensor``, ``1,200 tensors``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def count(number: int) -> str:
     """Write a number of parameters: in full, or as millions (M) or billions (B)."""
     if number < 1_000_000:

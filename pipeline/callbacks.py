@@ -10,7 +10,7 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from pipeline.errors import OutputError, PipelineError
+from pipeline.errors import ELSEWHERE, OutputError, PipelineError
 from pipeline.request import demand_complete
 from pipeline.tokens import refuse_composed
 
@@ -38,7 +38,11 @@ def demand_writable(folder: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise OutputError.from_os(error, str(folder)) or error from error
+        # Whatever the reason: nothing of ours can be at fault yet.
+        unusable = OutputError(
+            f"Cannot write the output: {error.strerror}.", str(folder), ELSEWHERE
+        )
+        raise OutputError.from_os(error, str(folder)) or unusable from error
     finally:
         with suppress(OSError):
             probe.unlink()

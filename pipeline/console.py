@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -29,7 +30,7 @@ _MARKS = {
     "failed": "[red]✗[/]",
 }
 _VERDICTS = {"pass": "green", "warn": "yellow", "fail": "red", "skipped": "dim"}
-_PLAIN_WIDTH = 160
+_PLAIN_WIDTH = 120
 
 
 def shown(path: Path) -> str:
@@ -38,11 +39,29 @@ def shown(path: Path) -> str:
     return str(path) if text.startswith("../..") else text
 
 
+def _columns() -> int | None:
+    """Give the width that a person asks for by ``COLUMNS``."""
+    asked = os.environ.get("COLUMNS", "")
+    return int(asked) or None if asked.isdecimal() else None
+
+
 def _console(stderr: bool) -> Console:
-    """Make a console that does not cut lines when nobody watches."""
+    """Make a console as wide as the terminal, as ``COLUMNS`` says, or as fits a page."""
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else _PLAIN_WIDTH
+    width = _columns() or (None if stream.isatty() else _PLAIN_WIDTH)
     return Console(stderr=stderr, highlight=False, emoji=False, width=width)
+
+
+def _published(outcomes: Sequence[Outcome]) -> bool:
+    """Tell whether this run left the release somewhere under its Hub id."""
+    pushed = [o.record.record.facts for o in outcomes if o.name == "push" and o.record is not None]
+    return any(facts.get("commits") for facts in pushed)
+
+
+def _by_path(line: str, repo_id: str, run: Run) -> str:
+    """Name the folder in a line that loads a release by an id under which nothing is."""
+    before, named, _ = line.partition(f'"{repo_id}")')
+    return f"{before}{json.dumps(shown(run.release.root), ensure_ascii=False)})" if named else line
 
 
 class Terminal:
@@ -61,8 +80,8 @@ class Terminal:
         self._out.out(text, highlight=False)
 
     def sheet(self, sheet: Sheet) -> None:
-        """Show a page."""
-        width = self._out.width if self._out.is_terminal else None
+        """Show a page; lines are broken for a terminal, or where a width is asked for."""
+        width = self._out.width if self._out.is_terminal or _columns() else None
         for line in typeset(sheet, width):
             self._out.print(line, soft_wrap=True)
 
@@ -122,7 +141,8 @@ class Terminal:
             )
             facts = packaged[-1].record.record.facts if packaged[-1].record else {}
             for line in facts.get("usage", ()):
-                self.say(f"  {line}")
+                told = line if _published(outcomes) else _by_path(line, facts["repo_id"], run)
+                self.say(f"  {told}")
 
     def checks(self, checks: Sequence[Mapping[str, Any]], verdict: str = "done") -> None:
         """Show a table of checks; only those that need a look when nothing was done."""

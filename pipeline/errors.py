@@ -86,16 +86,18 @@ class OutputError(PipelineError):
         what = _REFUSALS.get(error.errno or 0)
         if what is None:
             return None
-        return cls(
-            f"Cannot write the output: {what}.",
-            where,
-            "Choose another place: outputs=/path/to/folder",
-        )
+        hint = _LARGER if error.errno == errno.EFBIG else ELSEWHERE
+        return cls(f"Cannot write the output: {what}.", where, hint)
+
+
+ELSEWHERE = "Choose another place: outputs=/path/to/folder"
+_LARGER = "Raise the limit (ulimit -f unlimited), or choose another disk: outputs=/path/to/folder"
 
 
 _REFUSALS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "a file would be larger than the shell or the disk allows",
     errno.EROFS: "the disk is read-only",
     errno.EACCES: "no permission",
     errno.EPERM: "no permission",

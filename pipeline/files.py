@@ -9,9 +9,10 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from pipeline.manifest import FileDigest
 
@@ -28,18 +29,29 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a small file so that it is whole or absent."""
+@contextmanager
+def new_file(path: Path, buffering: int = -1) -> Iterator[BinaryIO]:
+    """Give a file to write that takes the place of ``path`` at the end: whole, or not at all.
+
+    Args:
+        path: the file.
+        buffering: that of ``open``.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with temporary.open("wb", buffering) as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        replace_file(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small file so that it is whole or absent."""
+    with new_file(path) as file:
+        file.write(text.encode())
 
 
 def replace_folder(ready: Path, final: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pipeline.errors import PipelineError, SourceError
 from pipeline.layout import Outputs
+from pipeline.paths import expanded
 
 STATES = ("best", "ema", "last", "codec")
 
@@ -28,7 +29,8 @@ examples:
   python -m pipeline.inspect checkpoint.th --tensors --state best
   python -m pipeline.inspect checkpoint.th --json | jq '.problems[].what'
 
-exit status: 0 when it can be released, or is a release; 1 when something keeps it from that.
+exit status: 0 when it can be released, or is a release; 1 when something keeps it from that, or
+nothing is there (with --json, "error" then says why); 2 when the command line is not understood.
 """
 
 
@@ -66,22 +68,22 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; give the exit status."""
     from pipeline.console import Terminal
-    from stages.common.document import document
+    from stages.common.document import document, refusal
     from stages.common.inspection import Question
     from stages.common.inspection_sheet import sheet, tensor_sheet
     from stages.common.inspector import inspect
 
     asked = _parser().parse_args(arguments)
     listed = {asked.state} if asked.state else set(STATES) if asked.tensors else set()
-    question = Question(
-        asked.what,
-        asked.dora_dir and asked.dora_dir.expanduser(),
-        Outputs(asked.outputs.expanduser()),
-        asked.revision,
-        frozenset(listed),
-    )
     terminal = Terminal()
     try:
+        question = Question(
+            asked.what,
+            asked.dora_dir and expanded(asked.dora_dir),
+            Outputs(expanded(asked.outputs)),
+            asked.revision,
+            frozenset(listed),
+        )
         found = inspect(question, terminal.aside())
         states = [state.name for model in found.models for state in model.states]
         if asked.state and asked.state not in states:
@@ -90,17 +92,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 str(found.path),
                 f"There is {', '.join(dict.fromkeys(states)) or 'none at all'}.",
             )
-    except PipelineError as error:
-        terminal.error(str(error))
-        return 1
-    except OSError as error:
-        terminal.error(f"It cannot be read: {error.strerror or error}.\n{error.filename or ''}")
+    except (PipelineError, OSError) as error:
+        refused = error if isinstance(error, PipelineError) else _unreadable(error)
+        if asked.json:
+            terminal.raw(json.dumps(refusal(asked.what, refused), indent=2))
+        else:
+            terminal.error(str(refused))
         return 1
     if asked.json:
         terminal.raw(json.dumps(document(found), indent=2, allow_nan=False))
     else:
         terminal.sheet(tensor_sheet(found) if listed else sheet(found))
     return 0 if found.sound else 1
+
+
+def _unreadable(error: OSError) -> SourceError:
+    return SourceError(f"It cannot be read: {error.strerror or error}.", str(error.filename or ""))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from pipeline.engine import Engine
 from pipeline.errors import PipelineError, ValidationError
 from pipeline.layout import Outputs, Run
 from pipeline.manifest import pretty
+from pipeline.paths import expanded
 from pipeline.request import demand_valid, resolved
 from pipeline.selection import select
 from pipeline.stage import SILENT, Stage
@@ -33,7 +34,7 @@ logger = logging.getLogger(__name__)
 def run_of(cfg: DictConfig) -> Run:
     """Give the folders of this job."""
     hydra = HydraConfig.get()
-    outputs = Path(hydra.runtime.cwd, Path(str(cfg.outputs)).expanduser())
+    outputs = Path(hydra.runtime.cwd, expanded(str(cfg.outputs)))
     return Run(Path(hydra.runtime.output_dir), Outputs(outputs))
 
 
@@ -92,7 +93,8 @@ def release(cfg: DictConfig) -> None:
 def _execute(engine: Engine, cfg: DictConfig, terminal: Terminal) -> None:
     """Run the plan, and leave what people want to know about the run."""
     run = engine.run
-    if not any(step.runs for step in engine.steps if not engine.stages[step.name].always):
+    lasting = [step for step in engine.steps if not engine.stages[step.name].always]
+    if lasting and not any(step.runs for step in lasting):  # of a push alone, only the push can say
         terminal.say("nothing has changed")
     overrides = list(HydraConfig.get().overrides.task)
     files.write_text(run.overrides, "".join(f"{line}\n" for line in overrides))

@@ -52,12 +52,14 @@ def parse_sums(text: str) -> dict[str, str]:
     """Read SHA256SUMS: sha256 in hex by file name.
 
     Raises:
-        FormatError: when a line is not ``<64 hex digits>  <name>``.
+        FormatError: when a line is not ``<64 hex digits>  <name>``, or a name is there twice.
     """
     sums: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
         match = _LINE.fullmatch(line)
         if match is None:
             raise FormatError(f"Line {number} of SHA256SUMS is not a digest and a name.")
+        if match[2] in sums:
+            raise FormatError(f"Line {number} of SHA256SUMS names {match[2]} again.")
         sums[match[2]] = match[1]
     return sums

@@ -7,7 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Column
 
 from pipeline.amounts import amount
 from pipeline.stage import Task
@@ -45,7 +54,8 @@ class _Lines:
     def __init__(self, console: Console, label: str, total: int | None, unit: str) -> None:
         self._console, self._label, self._total, self._unit = console, label, total, unit
         self._done, self._text = 0, ""
-        self._last = time.monotonic() + PATIENCE - PACE
+        self._began = time.monotonic()
+        self._last = self._began + PATIENCE - PACE
 
     def advance(self, step: int) -> None:
         self._done += step
@@ -57,10 +67,13 @@ class _Lines:
         self._show(due=self._unit != "bytes")
 
     def _show(self, due: bool = False) -> None:
-        if not due and time.monotonic() - self._last < PACE:
+        now = time.monotonic()
+        if not due and now - self._last < PACE:
             return
-        self._last = time.monotonic()
+        self._last = now
         share = f" ({100 * self._done // self._total} %)" if self._total else ""
+        if self._unit == "bytes":  # shown after some patience, so there is a time to divide by
+            share += f", {amount(self._done / (now - self._began))}/s"
         line = f"      {self._label}: {amount(self._done, self._unit)}{share} {self._text}"
         self._console.print(line.rstrip(), markup=False, highlight=False, soft_wrap=True)
 
@@ -78,12 +91,14 @@ class StageProgress:
         if not self._console.is_terminal:
             yield _Lines(self._console, label, total, unit)
             return
-        columns = (
+        columns: list[ProgressColumn] = [
             TextColumn("      {task.description}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[shown]}", markup=False),
-            TimeRemainingColumn(),
-        )
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        ]
+        if unit == "bytes":
+            columns.insert(-1, TransferSpeedColumn(table_column=Column(no_wrap=True)))
         with Progress(*columns, console=self._console, transient=True) as progress:
             yield _Bar(progress, progress.add_task(label, total=total, shown=""), total, unit)
 

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pipeline.errors import ConfigError
 from pipeline.explain import refuse_extra_keys, releases
+from pipeline.paths import expanded
 from pipeline.variant import missing
 
 HERE = Path(__file__).resolve().parent
@@ -37,7 +38,7 @@ def demand_complete(cfg: DictConfig) -> None:
     """Refuse a request that misses something, names nothing, or names several releases.
 
     Raises:
-        ConfigError: with what to type.
+        ConfigError: with what to type; for an outputs folder in the home of nobody, too.
     """
     typed = OmegaConf.select(cfg, "hydra.overrides.task") or ()
     merged = [override for override in typed if override.startswith("+release=[")]
@@ -58,6 +59,7 @@ def demand_complete(cfg: DictConfig) -> None:
     if lacking:
         key = lacking[0]
         raise ConfigError(f"{key} is missing.", hint=_HINTS.get(key, f"Give it: {key}=..."))
+    expanded(str(cfg.outputs))
 
 
 def demand_valid(cfg: DictConfig) -> None:

@@ -6,6 +6,7 @@ a request shows up as the variant `_incomplete` and is explained before anything
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -18,7 +19,7 @@ from pipeline.variant import INCOMPLETE, slug, variant_name
 
 def join(base: str, path: str) -> str:
     """Join a path to a base; an absolute path stands alone."""
-    return str(Path(base, Path(path).expanduser()))
+    return str(Path(base, os.path.expanduser(path)))
 
 
 def sweep_subdir(*, _root_: DictConfig) -> str:

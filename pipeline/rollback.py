@@ -42,18 +42,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; give the exit status."""
     from pipeline.console import Terminal
     from stages.common import rollback
-    from stages.common.receipt import HubEntry
 
     asked = _parser().parse_args(arguments)
     terminal = Terminal()
     say = terminal.aside().note if asked.json else terminal.say
     try:
-        entry = HubEntry.read(asked.receipt)
-        planned = rollback.plan(entry, terminal.aside().note)
-        page = planned.repository.url
+        planned = rollback.plan(asked.receipt, terminal.aside().note)
+        entry, page = planned.entry, planned.repository.url
         say(f"{page}: taking back {entry.commit[:12]} on {entry.branch}")
         for file in planned.restored:
-            say(f"  ~ {file.path}  as in {entry.parent[:12]}")
+            say(f"  ~ {file.path}  as before the push")
         for path in planned.deleted:
             say(f"  - {path}")
         commit = planned.head

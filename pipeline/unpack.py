@@ -7,6 +7,7 @@ AudioCraft loads a folder, or a Hub id, that holds ``state_dict.bin`` and
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,13 +41,14 @@ def unpack(source: Path, folder: Path | None = None) -> dict[Path, FileDigest]:
             str(path),
             f"Give the file: python -m pipeline.unpack {ALL_IN_ONE}",
         )
+    again = f"python -m pipeline.unpack {shlex.quote(str(source))} FOLDER"
     target = ExportFolder(path.parent if folder is None else folder)
     for file in (target.state_dict, target.compression):
         if file.exists():
             raise OutputError(
                 "The file is there already, and stays as it is.",
                 str(file),
-                f"Choose an empty folder: python -m pipeline.unpack {source} FOLDER",
+                f"Choose an empty folder: {again}",
             )
     try:
         target.root.mkdir(parents=True, exist_ok=True)
@@ -55,7 +57,7 @@ def unpack(source: Path, folder: Path | None = None) -> dict[Path, FileDigest]:
         raise OutputError(
             f"Cannot write the files: {error.strerror or error}.",
             str(target.root),
-            f"Choose another folder: python -m pipeline.unpack {source} FOLDER",
+            f"Choose another folder: {again}",
         ) from error
     return {target.root / name: digest for name, digest in digests.items()}
 

@@ -5,6 +5,7 @@ The same request always gets the same name, from a single run and from a sweep.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
@@ -87,7 +88,7 @@ def label(cfg: DictConfig) -> str:
 
 
 def _absolute(text: str, base: Path) -> str:
-    return str(base / Path(text).expanduser())
+    return str(base / os.path.expanduser(text))
 
 
 def _chosen(node: DictConfig, keys: Iterable[str], schema: type, base: Path) -> dict[str, Any]:

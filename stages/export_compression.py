@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.amounts import amount
 from pipeline.errors import PipelineError, SourceError
 from pipeline.layout import COMPRESSION, ExportFolder
 from pipeline.manifest import digest
 from pipeline.schema import CompressionConfig, ExportConfig
 from pipeline.stage import Context, Facts, Plan, Problem, Record
-from stages.common import collected, downloads, exported
-from stages.common.archive import is_zip
+from stages.common import collected, downloads, exported, legacy
+from stages.common.archive import is_legacy, is_zip
 from stages.common.codec_choice import Bundle, Choice, Collected, Reference, Trained, choose
 from stages.common.codecs import KNOWN, codec_of, near_names
+from stages.common.disk_space import demand_space
 from stages.common.own_codec import OwnCodec, content_of, current, fetched, opened
 
 
@@ -42,7 +44,7 @@ class ExportCompression:
                 with opened(ctx, choice, path) as own:
                     codec_of(own.checkpoint.config)
                     if not ctx.run.export_compression.compression.exists():
-                        exported.demand_space(ctx.run.root, own.state.nbytes)
+                        demand_space(ctx.run.root, own.state.nbytes)
         except PipelineError as error:
             return [Problem.of(error)]
         return []
@@ -63,7 +65,8 @@ class ExportCompression:
         path = self._path(ctx, choice)
         if path is None or not is_zip(path):
             source = downloads.shown(choice.source) if isinstance(choice, Bundle) else "the codec"
-            return Plan(f"the weights of {source}")
+            notes = (legacy.note(path),) if path is not None and is_legacy(path) else ()
+            return Plan(f"the weights of {source}", notes=notes)
         with opened(ctx, choice, path) as own:
             return Plan(_summary(own), own.state.nbytes, facts=_own_facts(own, choice))
 
@@ -124,7 +127,8 @@ class ExportCompression:
                 "bytes": package.nbytes,
             }
             written = package.write(target, ctx.progress)
-        return Record(facts=facts | written.facts, digests={COMPRESSION: written.digest})
+            facts |= package.accepted(written)
+        return Record(facts=facts, digests={COMPRESSION: written.digest})
 
     def _path(self, ctx: Context, choice: Choice | None) -> Path | None:
         """Give the codec's file, where it is on this machine already."""
@@ -136,7 +140,7 @@ class ExportCompression:
 def _summary(own: OwnCodec) -> str:
     parts = ["EnCodec"] + ([own.checkpoint.signature] if own.checkpoint.signature else [])
     state = own.state.name if own.epoch is None else f"{own.state.name} epoch {own.epoch}"
-    return f"{' '.join(parts)}, {state}, {own.state.nbytes / 1e6:.1f} MB"
+    return f"{' '.join(parts)}, {state}, {amount(own.state.nbytes)}"
 
 
 def _reference_facts(name: str) -> dict[str, Any]:

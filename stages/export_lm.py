@@ -18,6 +18,7 @@ from pipeline.stage import Context, Facts, Plan, Problem, Record
 from stages.common import collected, exported, xp_config
 from stages.common.archive import is_zip
 from stages.common.checkpoint import Checkpoint
+from stages.common.disk_space import demand_space
 
 LAYOUTS = ("two_file", "all_in_one")
 
@@ -48,7 +49,7 @@ class ExportLM:
             if self.config.config_overrides and (config := _config(ctx)) is not None:
                 self._check_overrides(config)
             if not ctx.run.export_lm.state_dict.exists():
-                exported.demand_space(ctx.run.root, self._size(ctx) or 0)
+                demand_space(ctx.run.root, self._size(ctx) or 0)
         except PipelineError as error:
             problems.append(Problem.of(error))
         return problems
@@ -80,7 +81,7 @@ class ExportLM:
                 dtype.
             OutputError: when the disk is full.
         """
-        with Checkpoint.open(ctx.run.collect.checkpoint) as checkpoint:
+        with Checkpoint.open(collected.file_of(ctx)) as checkpoint:
             package = exported.Package.of_model(
                 collected.state_of(ctx, checkpoint).tensors,
                 checkpoint.config,
@@ -89,6 +90,7 @@ class ExportLM:
                 overrides=self.config.config_overrides,
             )
             written = package.write(ExportFolder(ctx.folder).state_dict, ctx.progress)
+            accepted = package.accepted(written)
         return Record(
             facts={
                 **self._settings(),
@@ -96,7 +98,7 @@ class ExportLM:
                 "blanked": list(package.blanked),
                 "parameters": package.parameters,
                 "bytes": package.nbytes,
-                **written.facts,
+                **accepted,
             },
             digests={STATE_DICT: written.digest},
         )

@@ -243,7 +243,8 @@ def _shard(package: dict[str, Any], rank: int, ranks: int) -> dict[str, Any]:
     if package["ema"] is not None:
         slices = _slices(package["ema"]["state"]["model"], rank, ranks)
         state: defaultdict[str, Tensors] = defaultdict(dict)
-        state["model"] = {f"_fsdp_wrapped_module.{key}": tensor for key, tensor in slices}
+        # The averages are copies; what is trained are views of FSDP's flat buffer.
+        state["model"] = {f"_fsdp_wrapped_module.{key}": tensor.clone() for key, tensor in slices}
         sharded["ema"] = {"state": state, "count": package["ema"]["count"]}
     return sharded
 

@@ -13,8 +13,8 @@ MODULES = sorted(
     path.relative_to(ROOT) for top in ("pipeline", "stages") for path in (ROOT / top).rglob("*.py")
 )
 HEAVY = {"torch", "transformers", "huggingface_hub", "safetensors"}
-VALUES = {"amounts", "stage", "layout", "manifest", "errors", "files", "schema", "sheet"}
-COMMANDS = {"inspect", "rollback", "unpack"}
+VALUES = {"amounts", "stage", "layout", "manifest", "errors", "files", "paths", "schema", "sheet"}
+COMMANDS = {"inspect", "rollback", "unpack", "verify"}
 PRINTERS = {"pipeline/console.py", "pipeline/progress.py"}
 RENAMERS = {"pipeline/files.py"}
 

@@ -1,7 +1,7 @@
-"""The memory that an export takes: little, and the same whatever the size of the model.
+"""The memory that an export and a push take: little, and the same whatever the size of the model.
 
-The file is a quarter of a gigabyte, and its largest tensors are larger than the least bound:
-whoever holds a tensor whole breaks it.
+The checkpoint is a quarter of a gigabyte, and its largest tensors are larger than the least bound:
+whoever holds a tensor whole breaks it. The file that is pushed is larger than its bound as well.
 """
 
 import subprocess
@@ -13,10 +13,12 @@ import pytest
 
 from benchmarks import methods, process
 from benchmarks.checkpoint import write_checkpoint
+from benchmarks.push import run_to_push, write_release
 from benchmarks.scales import Model
 from tests.command import environment
 
 MEGA = 1_000_000
+PUSHED = 100 * MEGA
 MODEL = Model(dim=1536, heads=24, layers=1)
 
 
@@ -55,3 +57,20 @@ def test_the_whole_command_imports_no_torch(folder):
     assert done.returncode == 0, done.stdout
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "numpy" in imported and "torch" not in imported
+
+
+@pytest.mark.parametrize("part_size", [5 << 20, 1 << 40], ids=["in parts", "whole"])
+def test_a_push_takes_little_memory_and_reads_the_file_once(hub, tmp_path, part_size):
+    run = run_to_push(tmp_path)
+    write_release(run, PUSHED)
+    hub.part_size = part_size
+    push = ("push", str(run.root), hub.endpoint, hub.tokens["write"], "lab/sent")
+
+    peak = process.peak_above_imports(tmp_path, *push)
+
+    assert 0 < peak < 32 * MEGA
+    (weights,) = hub.store.repo("lab/sent").large.folder.iterdir()
+    assert weights.stat().st_size == PUSHED
+    hub.store.remove(hub.store.repo("lab/sent"))
+    read = process.timed(tmp_path, *push).result
+    assert PUSHED <= read < 1.2 * PUSHED  # beside the file: modules, the card

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.command import CODEC, LM, Place, make_place, pipeline
+from tests.command import CODEC, LM, Place, command, environment, make_place, pipeline, tree
 from tests.experiments import write_encodec_experiment, write_lm_experiment
 
 
@@ -140,6 +140,23 @@ def test_a_full_disk(place, size):
         assert "space" in message or "full" in message
 
 
+@pytest.mark.parametrize("kilobytes", [2, 100])
+def test_a_limit_on_the_size_of_files(place, kilobytes):
+    done = subprocess.run(
+        ["bash", "-c", f'ulimit -f {kilobytes}; exec "$@"', "-", *command(*place.request)],
+        cwd=place.root, env=environment(), capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1 and not place.releases()
+    what, _, hint = done.stderr.splitlines()
+    assert "a file would be larger" in what and "ulimit -f unlimited" in hint
+
+
+@pytest.mark.parametrize("multirun", [[], ["-m"]])
+def test_an_output_folder_where_none_can_be(place, multirun):
+    message = refused(place, "outputs=/proc/nothing", *multirun)
+    assert "Cannot write the output: No such file" in message and "/proc/nothing" in message
+
+
 def test_a_second_failure_does_not_harm_the_first_release(place):
     assert pipeline(*place.request, cwd=place.root).returncode == 0
     before = place.release() / "release.json"
@@ -152,7 +169,9 @@ def test_a_second_failure_does_not_harm_the_first_release(place):
 def test_all_that_is_wrong_is_said_at_once(place):
     done = pipeline(*place.request, "checkpoint.epoch=7", "push=hub", cwd=place.root)
     assert done.returncode == 1
-    assert "2 problems" in done.stderr and "epoch" in done.stderr and "push=hub" in done.stderr
+    assert (
+        "2 problems" in done.stderr and "epoch 7" in done.stderr and "no Hub token" in done.stderr
+    )
 
 
 def test_an_output_path_that_is_a_file(place):
@@ -182,3 +201,12 @@ def test_no_experiments_at_all(tmp_path):
     place = make_place(tmp_path)
     shutil.rmtree(place.dora / "xps")
     assert "dora" in refused(place)
+
+
+def test_outputs_in_the_home_of_nobody(tmp_path):
+    place = make_place(tmp_path)
+    before = tree(tmp_path)
+    done = pipeline(*place.request[:-1], 'outputs="~nosuchuser/x"', cwd=tmp_path)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 3, done.stderr
+    assert "no home folder ~nosuchuser" in done.stderr
+    assert tree(tmp_path) == before and not (tmp_path / "~nosuchuser").exists()

@@ -13,6 +13,7 @@ from stages.common.checkpoint import Checkpoint, State
 from stages.common.experiments import PREFIX
 from stages.common.history import best_epoch, valid_json
 from stages.common.lineage import base_model, is_public, never_averaged
+from stages.common.request_line import override
 from stages.common.state_choice import choose_state
 
 _MINIATURE_NODE = "synthetic"
@@ -84,13 +85,13 @@ def examine(
             "bytes": state.nbytes,
             "codec": codec if public else None,
             "base_model": base_model(checkpoint.setting("continue_from")),
-            "miniature": origin.miniature or _MINIATURE_NODE in checkpoint.config,
+            "miniature": origin.miniature or checkpoint.setting(_MINIATURE_NODE) is not None,
             "archive": checkpoint.archive.directory_digest,
         }
         if digest or state.digest_known:
             facts["state_digest"] = state.digest()
-        if checkpoint.ranks:
-            facts["shards"] = [rank.directory_digest for rank in checkpoint.ranks]
+        if checkpoint.shard_digests:
+            facts["shards"] = list(checkpoint.shard_digests)
         return Finding(
             facts,
             {} if public else {"codec": codec},
@@ -105,13 +106,14 @@ def _demand_asked(checkpoint: Checkpoint, origin: Origin, config: CheckpointConf
         raise SourceError(
             f"There are no weights in it, only the name {checkpoint.pretrained}.",
             where,
-            f"As a codec: compression=reference compression.pretrained={checkpoint.pretrained}",
+            "As a codec: compression=reference "
+            f"{override('compression.pretrained', checkpoint.pretrained)}",
         )
     if origin.signature is not None and checkpoint.signature != origin.signature:
         raise SourceError(
             f"The checkpoint is of the experiment {checkpoint.signature}, not {origin.signature}.",
             where,
-            f"To release it all the same: checkpoint=file checkpoint.path={where}",
+            f"To release it all the same: checkpoint=file {override('checkpoint.path', where)}",
         )
     # A run may leave the history out of the epochs' own files (checkpoint.keep_every_states).
     if config.epoch is not None and checkpoint.epochs not in (0, config.epoch):

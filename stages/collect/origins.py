@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.errors import ConfigError, SourceError
 from pipeline.layout import STATE_DICT
 from pipeline.manifest import digest
+from pipeline.paths import expanded
 from pipeline.schema import CheckpointConfig
 from pipeline.stage import Context, Facts
 from stages.common import downloads, hub, saving, sources
@@ -110,23 +111,24 @@ def _dora(config: CheckpointConfig, ctx: Context) -> Origin:
             "checkpoint.dora_dir is not given, and AUDIOCRAFT_DORA_DIR is not set",
             "Give the folder that holds xps: checkpoint.dora_dir=/path/to/dora",
         )
-    folder = Path(config.dora_dir).expanduser().absolute()
+    folder = expanded(config.dora_dir).absolute()
     return _of(find_experiment(folder, signature), config)
 
 
 def _of(experiment: Experiment, config: CheckpointConfig) -> Origin:
+    path = experiment.checkpoint(config.epoch)
     return Origin(
         "dora",
         f"{PREFIX}{experiment.sig}",
-        experiment.checkpoint(config.epoch),
+        path,
         signature=experiment.sig,
         dora_dir=experiment.dora_dir,
-        notes=experiment.notes if config.epoch is None else (),
+        notes=experiment.notes(path),
     )
 
 
 def _file(config: CheckpointConfig, ctx: Context) -> Origin:
-    path = Path(str(config.path)).expanduser()
+    path = expanded(str(config.path))
     saving.demand_complete(path)
     found = sources.demand_file(saving.complete(path) or path, STATE_DICT).absolute()
     return Origin("file", found.name, found, notes=saving.note(found))

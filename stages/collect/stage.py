@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from stages.collect.origins import Origin, fetch, locate
 from stages.common import hub, legacy, saving
 from stages.common.archive import Archive, is_legacy, is_zip
 from stages.common.checkpoint import STATES
+from stages.common.disk_space import demand_space
 from stages.common.sharded import ranks_beside
 
 
@@ -39,7 +41,7 @@ class Collect:
         self.config = config
 
     def check(self, ctx: Context) -> list[Problem]:
-        """Find a source that is not there, damaged, or not what was asked for.
+        """Find a source that is not there, damaged, or not what was asked for; a full disk.
 
         What is on this machine is opened; what is not, waits.
         """
@@ -49,8 +51,12 @@ class Collect:
         try:
             origin = locate(self.config, ctx)
             path = origin.path
-            if path is not None and not is_legacy(path):
+            if path is None:
+                return []
+            if not is_legacy(path):
                 examine(path, origin, self.config)
+            elif not ctx.run.collect.checkpoint.exists():
+                demand_space(ctx.run.root, path.stat().st_size)
         except PipelineError as error:
             return [Problem.of(saving.explained(error, path))]
         return []
@@ -64,7 +70,9 @@ class Collect:
             return Plan(what, facts=known, notes=origin.notes)
         if is_legacy(origin.path):
             size = origin.path.stat().st_size
-            return Plan(f"convert {origin.label} from torch's old form", size, facts=known)
+            notes = (*origin.notes, legacy.note(origin.path))
+            what = f"convert {origin.label} from torch's old form"
+            return Plan(what, size, facts=known, notes=notes)
         finding = examine(origin.path, origin, self.config)
         return Plan(
             f"{origin.label}, {finding.summary}",
@@ -100,11 +108,12 @@ class Collect:
             path = fetch(origin, self.config, ctx, task.advance)
         digests = self._sha256(path, origin, ctx)
         if is_legacy(path):
-            ctx.progress.note(f"{path.name} is in torch's form from before 1.6: rewriting it")
+            ctx.progress.note(legacy.note(path))
             legacy.convert(path, folder.checkpoint)
             finding = examine(folder.checkpoint, origin, self.config, digest=True)
         else:
             finding = examine(path, origin, self.config, digest=True)
+            _demand_planned(ctx, origin, path, finding)
             folder.checkpoint.symlink_to(path.absolute())
         facts = finding.facts | digests
         if origin.kind == "hub":
@@ -148,6 +157,26 @@ class Collect:
                 "Is it the right file? Then checkpoint.sha256=null, or its own.",
             )
         return {"sha256": found}
+
+
+def _demand_planned(ctx: Context, origin: Origin, path: Path, finding: Finding) -> None:
+    """Make sure that the file is still the one that was planned; a trainer may be at work on it.
+
+    What is behind an address or in a repository may have moved on: its plan is of the copy here.
+
+    Raises:
+        SourceError: when it is another.
+    """
+    planned = ctx.plans["collect"].facts if "collect" in ctx.plans else {}
+    known = "archive" in planned and not origin.remote
+    if known and any(planned.get(key) != finding.facts.get(key) for key in ("archive", "shards")):
+        before = replace(finding, facts=dict(planned)).summary
+        raise SourceError(
+            f"The checkpoint was replaced since the plan: {before} was planned, now it has "
+            f"the {finding.summary}.",
+            str(path),
+            "Run the same command again.",
+        )
 
 
 def _local(origin: Origin, path: Path, finding: Finding) -> dict[str, Any]:

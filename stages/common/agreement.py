@@ -10,7 +10,7 @@ import math
 
 from stages.common.checks import Outcome, failed, passed, skipped
 from stages.common.codecs import Codec
-from stages.common.settings import Settings, Unfit
+from stages.common.settings import Settings, Unusable
 
 REMEDY = "choose the codec that it was trained on: compression=auto, or compression.pretrained=NAME"
 
@@ -81,7 +81,7 @@ def frame_rate(settings: Settings, codec: Codec, trained: float | None) -> Outco
     if wanted is None:
         return skipped("xp.cfg does not say the LM's frame rate")
     if not isinstance(wanted, int | float):
-        raise Unfit(f"transformer_lm.compression_model_framerate is {wanted!r}, not a number")
+        raise Unusable(f"transformer_lm.compression_model_framerate is {wanted!r}, not a number")
     if not math.isclose(wanted, given, rel_tol=0.01):
         return failed(f"The LM is for {wanted:g} Hz frames, {codec.name} gives {given:g}.", REMEDY)
     return passed(f"{given:g} Hz frames")

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from pipeline.errors import FormatError
 from stages.common.codecs import Codec, codec_of
-from stages.common.settings import LM_NODES, Settings, Unfit
+from stages.common.settings import LM_NODES, Settings, Unusable
 
 TITLES = {
     "musicgen": "MusicGen",
@@ -120,7 +120,7 @@ def _conditioners(settings: Settings) -> tuple[Conditioner, ...]:
     try:
         found = settings.conditioners
         fused = {method: settings.names(f"fuser.{method}") for method in _FUSED}
-    except Unfit:
+    except Unusable:
         return ()
     return tuple(
         Conditioner(

@@ -8,7 +8,7 @@ a mapped file short would kill this process.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -65,6 +65,8 @@ class Archive:
         )
         if "data.pkl" not in self.records:
             raise FormatError("The archive is not one of torch: it has no data.pkl.")
+        if "constants.pkl" in self.records:  # by which torch.load knows one
+            raise FormatError("The archive is a TorchScript program: loading it would run it.")
         if "byteorder" in self.records and self._small("byteorder") != b"little":
             raise FormatError("The archive was written on a big-endian machine.")
 
@@ -129,23 +131,35 @@ class Archive:
         except FormatError as error:
             raise FormatError(error.what, str(self.path), error.hint) from error
 
-    def blocks(self, ref: TensorRef) -> Iterator[memoryview]:
+    def keep_only(self, refs: Iterable[TensorRef]) -> None:
+        """Let go of the root, and of the records that these tensors are not in."""
+        kept = {f"data/{ref.record}" for ref in refs}
+        self.records = {name: self.records[name] for name in kept}
+        vars(self).pop("root", None)
+
+    def blocks(self, ref: TensorRef, name: str = "") -> Iterator[memoryview]:
         """Give a tensor's bytes in C order: whole elements, in steps of at most 1 MB.
 
         The CRC of its record is checked once, even where only a part of it is wanted. A block is
         the reader's own: nothing changes it later.
 
+        Args:
+            ref: the tensor.
+            name: the key it stands under, for the message.
+
         Raises:
-            FormatError: naming the record, when its bytes are not those that were saved.
+            FormatError: naming tensor and record, when its bytes are not those that were saved.
         """
-        name = f"data/{ref.record}"
+        record = f"data/{ref.record}"
+        # The shards of an FSDP run are views of one record: which of them is damaged is not known.
+        name = name if ref.whole or not name else f"{name} is in it"
         start = ref.offset * ref.itemsize
         if ref.contiguous:
-            yield from self._window(name, start, start + ref.nbytes)
+            yield from self._window(record, start, start + ref.nbytes, name)
         else:
-            for _ in self._window(name, 0, 0):
+            for _ in self._window(record, 0, 0, name):
                 pass
-            begin = self.records[name].offset + start
+            begin = self.records[record].offset + start
             yield from gathering.gather(self._read, begin, ref)
 
     def known_crc(self, ref: TensorRef) -> int | None:
@@ -156,7 +170,7 @@ class Archive:
         record = self.records[f"data/{ref.record}"]
         return record.crc if ref.whole and ref.nbytes == record.size else None
 
-    def crc(self, ref: TensorRef) -> int:
+    def crc(self, ref: TensorRef, name: str = "") -> int:
         """Give the CRC-32 of a tensor's bytes in C order: unread where the directory has it.
 
         Raises:
@@ -165,11 +179,11 @@ class Archive:
         if (known := self.known_crc(ref)) is not None:
             return known
         crc = 0
-        for block in self.blocks(ref):
+        for block in self.blocks(ref, name):
             crc = crc32(block, crc)
         return crc
 
-    def _window(self, name: str, start: int, stop: int) -> Iterator[memoryview]:
+    def _window(self, name: str, start: int, stop: int, tensor: str) -> Iterator[memoryview]:
         """Read the bytes from start to stop of a record, all of it where it was never checked."""
         record, known = self.records[name], name in self._verified
         first, last = (start, stop) if known else (0, record.size)
@@ -182,7 +196,7 @@ class Archive:
             if inside:
                 yield inside
         if not known and crc != record.crc:
-            raise self._mismatch(name, record)
+            raise self._mismatch(f"{name} ({tensor})" if tensor else name, record)
         self._verified.add(name)
 
     def forget(self, ref: TensorRef) -> None:

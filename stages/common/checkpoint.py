@@ -23,6 +23,7 @@ from stages.common.archive import Archive, is_legacy, is_tar, is_zip
 from stages.common.history import epochs_in
 from stages.common.sharded import joined, rank_files
 from stages.common.states import STATES, Form, State, listed, mapping_in, states_in
+from stages.common.stored import StoredTensor
 from stages.common.xp_yaml import config_in, without_calls
 
 __all__ = ["STATES", "Checkpoint", "Family", "Form", "State"]
@@ -47,13 +48,13 @@ class Checkpoint:
         history: the metrics of every epoch so far; empty for an exported file.
         states: those that are whole, by name; an exported file has only ``best``.
         shards: this rank's share of the others, by name, where an FSDP run wrote the file.
-        ranks: the open files of the other ranks, once a state was joined from them.
+        shard_digests: the directory digests of the other ranks' files, once a state was joined.
     """
 
     def __init__(self, archive: Archive) -> None:
         """Take over an open archive; use `open`."""
         self.archive = archive
-        self.root: Mapping[str, Any] = mapping_in(archive.root)
+        self.root: Mapping[str, Any] = mapping_in(archive.root, archive.path)
         self.form = _form(self.root)
         self.pretrained = str(self.root["pretrained"]) if self.form == "reference" else None
         self.signature = _text(self.root.get("xp.sig"))
@@ -64,7 +65,9 @@ class Checkpoint:
         found = {} if self.pretrained else states_in(archive, self.root, self.form, sharded)
         self.shards = {n: state for n, state in found.items() if sharded and n != "best"}
         self.states = {n: state for n, state in found.items() if n not in self.shards}
-        self.ranks: tuple[Archive, ...] = ()
+        self.shard_digests: tuple[str, ...] = ()
+        self._joined: dict[str, State] = {}
+        self._ranks = ExitStack()
         if sharded and not self.states:
             raise _of_a_rank(archive.path)
         if not self.states and not self.pretrained:
@@ -116,19 +119,15 @@ class Checkpoint:
         """
         if name not in self.shards:
             return self.states[name]
-        if not self.ranks:
-            self.ranks = self._open_ranks(name)
-        found = [states_in(r, mapping_in(r.root), self.form, sharded=True) for r in self.ranks]
-        held = [states[name] for states in found if name in states]
-        if "best" not in self.states or len(held) < len(self.ranks):
-            raise FormatError(f"Not every rank has the {name} state.", str(self.archive.path))
-        try:
-            return joined([self.shards[name], *held], self.states["best"])
-        except FormatError as error:
-            raise FormatError(error.what, str(self.archive.path), error.hint) from error
+        if name not in self._joined:
+            self._joined[name] = self._join(name)
+        return self._joined[name]
 
-    def _open_ranks(self, name: str) -> tuple[Archive, ...]:
-        """Open the files of the other ranks, having made sure that they are of the same save."""
+    def _join(self, name: str) -> State:
+        """Open the files of the other ranks, one after the other; only the shards stay in memory.
+
+        There can be a hundred of them, with all of an optimizer in each.
+        """
         path = self.archive.path.resolve()
         files = rank_files(path)
         if not files:
@@ -137,21 +136,43 @@ class Checkpoint:
                 f"{path}.1",
                 "Copy the files of the other ranks there, or take the best state, which is whole.",
             )
-        with ExitStack() as stack:
-            ranks = tuple(stack.enter_context(Archive.open(file)) for file in files)
-            for rank in ranks:
-                root = mapping_in(rank.root)
-                epochs = len(epochs_in(root.get("history")))
-                if (root.get("xp.sig"), epochs) != (self.signature, self.epochs):
-                    raise FormatError(
-                        f"The files of two ranks are not of one save: {rank.path.name} is of "
-                        f"epoch {epochs} of {root.get('xp.sig')}, rank 0's of epoch {self.epochs} "
-                        f"of {self.signature}.",
-                        str(rank.path),
-                        "Is the run still saving? Then wait for it.",
-                    )
-            stack.pop_all()
-        return ranks
+        held, digests = [self.shards[name]], []
+        with ExitStack() as opened:
+            for file in files:
+                rank = opened.enter_context(Archive.open(file))
+                held.append(self._shard(rank, name))
+                digests.append(rank.directory_digest)
+                rank.keep_only(
+                    tensor.ref
+                    for tensor in held[-1].tensors.values()
+                    if isinstance(tensor, StoredTensor)
+                )
+            try:
+                state = joined(held, self.states["best"])
+            except FormatError as error:
+                where = error.where or str(self.archive.path)
+                raise FormatError(error.what, where, error.hint) from error
+            self._ranks.enter_context(opened.pop_all())
+        self.shard_digests = tuple(digests)
+        return state
+
+    def _shard(self, rank: Archive, name: str) -> State:
+        """Give what a rank holds of a state, having made sure that it is of the same save."""
+        root = mapping_in(rank.root, rank.path)
+        epochs = len(epochs_in(root.get("history")))
+        if (root.get("xp.sig"), epochs) != (self.signature, self.epochs):
+            raise FormatError(
+                f"The files of two ranks are not of one save: {rank.path.name} is of "
+                f"epoch {epochs} of {root.get('xp.sig')}, rank 0's of epoch {self.epochs} "
+                f"of {self.signature}.",
+                str(rank.path),
+                "Is the run still saving? Then wait for it.",
+            )
+        found = states_in(rank, root, self.form, sharded=True)
+        if "best" not in self.states or name not in found:
+            lacking = self.archive if name in found else rank
+            raise FormatError(f"Not every rank has the {name} state.", str(lacking.path))
+        return found[name]
 
     def _family(self) -> Family:
         if self.setting("lm_model"):
@@ -173,8 +194,8 @@ class Checkpoint:
 
     def close(self) -> None:
         """Close the file, and those of the other ranks."""
-        for archive in (self.archive, *self.ranks):
-            archive.close()
+        self._ranks.close()
+        self.archive.close()
 
     def __enter__(self) -> Self:
         return self

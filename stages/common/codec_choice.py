@@ -13,12 +13,14 @@ from typing import Literal
 
 from pipeline.errors import ConfigError, SourceError
 from pipeline.layout import COMPRESSION
+from pipeline.paths import expanded
 from pipeline.schema import CompressionConfig
 from pipeline.stage import Context
 from stages.common import collected, sources
 from stages.common.codecs import KNOWN, REFERENCE_PREFIX, is_reference, near_names
 from stages.common.experiments import PREFIX as SIGNATURE_PREFIX
 from stages.common.experiments import find_experiment, parse_signature
+from stages.common.request_line import override
 
 KINDS = ("auto", "reference", "trained", "bundle")
 _GROUP = "compression"
@@ -128,12 +130,12 @@ def _followed(config: CompressionConfig, ctx: Context) -> Choice | None:
 def _named(name: str) -> Reference:
     if is_reference(name):
         return Reference(name)
-    path = Path(name).expanduser()
+    path = expanded(name)
     if name and path.exists():
         raise ConfigError(
             f"compression.pretrained={name} is a path, not the name of a codec.",
-            hint=f"Exported: compression=bundle compression.source={name}   "
-            f"A run's checkpoint: compression=trained compression.path={name}",
+            hint=f"Exported: compression=bundle {override('compression.source', name)}   "
+            f"A run's checkpoint: compression=trained {override('compression.path', name)}",
         )
     near = near_names(name) or get_close_matches(name, KNOWN, 1, 0.4)
     raise ConfigError(
@@ -164,15 +166,15 @@ def _experiment(config: CompressionConfig, ctx: Context, sig: str) -> Trained:
             f"The codec is the experiment {SIGNATURE_PREFIX}{signature}; where is it?",
             "No Dora folder is known: the language model does not come from one.",
             "Give it, compression.dora_dir=/path/to/dora, or the exported codec: "
-            f"compression=bundle compression.source={repository}",
+            f"compression=bundle {override('compression.source', repository)}",
         )
-    experiment = find_experiment(Path(folder).expanduser(), signature, _GROUP)
+    experiment = find_experiment(expanded(folder), signature, _GROUP)
     path = experiment.checkpoint(config.epoch, _GROUP)
     return Trained(path, signature, config.epoch, config.state)
 
 
 def _checkpoint(path: Path, config: CompressionConfig) -> Trained:
-    path = path.expanduser()
+    path = expanded(path)
     if path.is_file():
         return Trained(path, None, config.epoch, config.state)
     raise SourceError(
@@ -183,7 +185,7 @@ def _checkpoint(path: Path, config: CompressionConfig) -> Trained:
 
 
 def _bundle(source: str, ctx: Context) -> Bundle:
-    there = bool(source) and Path(source).expanduser().exists()
+    there = bool(source) and expanded(source).exists()
     if not there and "/" in source and is_reference(source):
         # Not even the Hub's cache is asked before it must be: its client is slow to import.
         return Bundle("hub", source, None)

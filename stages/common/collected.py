@@ -15,11 +15,20 @@ def is_codec(ctx: Context) -> bool:
 
 
 def path_of(ctx: Context) -> Path | None:
-    """Give the checkpoint's file; before collect ran, where it will be taken from, if known."""
+    """Give the checkpoint's file, by its own name and not by that of the link to it.
+
+    Before collect ran it is the one that will be taken, if that is known.
+    """
     if "collect" in ctx.records:
-        return ctx.run.collect.checkpoint
+        return file_of(ctx)
     known = ctx.local("collect").get("path")
     return Path(known) if known else None
+
+
+def file_of(ctx: Context) -> Path:
+    """Give the file that collect links to; its own where one in torch's old form was rewritten."""
+    made = ctx.run.collect.checkpoint
+    return made.readlink() if made.is_symlink() else made
 
 
 def codec_of(ctx: Context) -> str | None:
@@ -39,11 +48,11 @@ def state_of(ctx: Context, checkpoint: Checkpoint) -> State:
     changed = facts.get("archive") not in (None, checkpoint.archive.directory_digest)
     if not changed:
         state = checkpoint.state(facts["state"])
-        changed = facts.get("shards", []) != [rank.directory_digest for rank in checkpoint.ranks]
+        changed = tuple(facts.get("shards", ())) != checkpoint.shard_digests
     if changed:
         raise SourceError(
             "The checkpoint is not the one that was collected: it has changed since.",
-            str(checkpoint.archive.path.resolve()),
+            str(checkpoint.archive.path),
             "Collect it again: force=collect",
         )
     return state

@@ -22,6 +22,7 @@ _ENTRY = struct.Struct("<4s6H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
 _END64 = struct.Struct("<4sQ2H2I4Q")
 _LOCATOR = struct.Struct("<4sIQI")
+_DESCRIPTOR = struct.Struct("<4s2I")
 
 _ENCRYPTED, _NO_16, _NO_32 = 1 | 1 << 6 | 1 << 13, 0xFFFF, 0xFFFFFFFF
 
@@ -61,19 +62,82 @@ def read_directory(file: int, size: int) -> dict[str, ArchiveRecord]:
         raise FormatError(f"The archive is damaged: {damaged}.") from None
 
 
+def extent(file: int, size: int) -> tuple[int, int]:
+    """Give offset and length of the directory, of which only the end has to be there.
+
+    Raises:
+        FormatError: as `read_directory`.
+    """
+    try:
+        start, length, _ = _bounds(file, size)
+    except Damaged as damaged:
+        raise FormatError(f"The archive is damaged: {damaged}.") from None
+    return start, length
+
+
+def named_in(file: int, size: int) -> dict[str, ArchiveRecord]:
+    """Read the records by the directory alone, of which all has to be there, but nothing else.
+
+    Returns:
+        The records by their name inside the root; for lack of a look at it, each with the offset
+        of its header, which its content follows.
+
+    Raises:
+        FormatError: as `read_directory`, but for what only a look at the records tells.
+    """
+    try:
+        start, length, count = _bounds(file, size)
+        entries = _entries(os.pread(file, length, start), count)
+    except Damaged as damaged:
+        raise FormatError(f"The archive is damaged: {damaged}.") from None
+    records = {e.name.partition("/")[2]: ArchiveRecord(e.header, e.size, e.crc) for e in entries}
+    if len(records) < count or len({entry.name.partition("/")[0] for entry in entries}) > 1:
+        raise FormatError("The archive is damaged: a record is there twice.")
+    return records
+
+
+def content_at(header: bytes, name: str) -> int:
+    """Tell how many bytes after the beginning of a record's header its content begins.
+
+    Args:
+        header: its first bytes, 1 kB at least where there are as many.
+        name: of the record, inside the root.
+
+    Raises:
+        FormatError: when it is the header of another.
+    """
+    if len(header) > _LOCAL.size and header[:4] == b"PK\3\4":
+        name_length, extra_length = map(int, _LOCAL.unpack_from(header)[-2:])
+        found = header[_LOCAL.size : _LOCAL.size + name_length]
+        if found.partition(b"/")[2] == name.encode():
+            return _LOCAL.size + name_length + extra_length
+    raise FormatError(f"The archive is damaged: the record {name} is not where it should be.")
+
+
 def first_record(file: int, name: str) -> int:
     """Give the offset of the first record's content, for an archive without a directory.
 
     Raises:
         FormatError: when the first record is another one.
     """
-    header = os.pread(file, 1024, 0)
-    if len(header) == 1024 and header[:4] == b"PK\3\4":
-        name_length, extra_length = map(int, _LOCAL.unpack_from(header)[-2:])
-        found = header[_LOCAL.size : _LOCAL.size + name_length]
-        if found.partition(b"/")[2] == name.encode():
-            return _LOCAL.size + name_length + extra_length
-    raise FormatError(f"The archive does not begin with its {name}.")
+    try:
+        return content_at(os.pread(file, 1024, 0), name)
+    except FormatError:
+        raise FormatError(f"The archive does not begin with its {name}.") from None
+
+
+def up_to_its_end(content: bytes) -> bytes:
+    """Cut bytes that begin with a record's content off where that ends.
+
+    Torch writes CRC and size behind it (section 4.3.9), so that no directory is needed to see it;
+    all of the bytes are given where there is no such end.
+    """
+    at = content.find(b"PK\7\x08")
+    while 0 <= at <= len(content) - _DESCRIPTOR.size:
+        if _DESCRIPTOR.unpack_from(content, at)[2] == at:
+            return content[:at]
+        at = content.find(b"PK\7\x08", at + 1)
+    return content
 
 
 def _bounds(file: int, size: int) -> tuple[int, int, int]:
@@ -148,6 +212,9 @@ def _name(raw: bytes) -> str:
         raise Damaged(f"a record has the name {name[:60]!r}")
     if any(part in ("", ".", "..") for part in parts):
         raise Damaged(f"a record has the name {name[:60]!r}, which leads elsewhere")
+    if any(part != part.lower() for part in parts[1:]):
+        # Torch's reader takes DATA.PKL for data.pkl, and of both whichever it meets first.
+        raise Damaged(f"the record {name[:60]} has capitals in its name")
     return name
 
 

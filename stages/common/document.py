@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import PipelineError
 from stages.common.history import valid_json
 from stages.common.inspection import Inspection
 
@@ -25,6 +26,12 @@ def document(found: Inspection) -> dict[str, Any]:
             if remark["severity"] == severity
         ]
     return {"format": FORMAT, **values}
+
+
+def refusal(what: str, error: PipelineError) -> dict[str, Any]:
+    """Give the document of what could not be inspected: the error, in the words of a problem."""
+    told = {"what": error.what, "where": error.where, "remedy": error.hint}
+    return {"format": FORMAT, "what": what, "error": told}
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.common.best import Best, best_of
+from stages.common.dora_folder import DoraFolder
 from stages.common.experiments import Experiment, is_signature
 from stages.common.sharded import ranks_beside
 
@@ -19,12 +20,21 @@ class CheckpointFile:
         path: where it is, absolute.
         size: in bytes.
         ranks: the files of the other ranks of an FSDP run, beside it.
+        total: the bytes of all of them together.
     """
 
     epoch: int | None
     path: Path
     size: int
     ranks: tuple[Path, ...] = ()
+    total: int = 0
+
+    @classmethod
+    def of(cls, epoch: int | None, path: Path) -> CheckpointFile:
+        """Look at a file and those of the other ranks."""
+        size, ranks = path.stat().st_size, tuple(ranks_beside(path).values())
+        total = size + sum(rank.stat().st_size for rank in ranks)
+        return cls(epoch, path.absolute(), size, ranks, total)
 
 
 @dataclass(frozen=True)
@@ -54,21 +64,13 @@ class ExperimentFolder:
             experiment.folder.absolute(),
             len(history),
             best_of(history),
-            tuple(
-                CheckpointFile(
-                    epoch,
-                    path.absolute(),
-                    path.stat().st_size,
-                    tuple(ranks_beside(path).values()),
-                )
-                for epoch, path in experiment.checkpoints.items()
-            ),
+            tuple(CheckpointFile.of(epoch, path) for epoch, path in experiment.checkpoints.items()),
         )
 
 
 def experiments_in(dora_dir: Path) -> tuple[ExperimentFolder, ...]:
     """Look at every experiment of a Dora folder."""
-    names = sorted(path.name for path in (dora_dir / "xps").iterdir() if path.is_dir())
+    names = sorted(path.name for path in DoraFolder(dora_dir).xps.iterdir() if path.is_dir())
     return tuple(
         ExperimentFolder.of(Experiment(dora_dir, name)) for name in names if is_signature(name)
     )
@@ -77,6 +79,5 @@ def experiments_in(dora_dir: Path) -> tuple[ExperimentFolder, ...]:
 def experiment_of(path: Path) -> Experiment | None:
     """Give the experiment whose folder this is, ``<dora_dir>/xps/<SIG>``."""
     path = path.absolute()
-    if path.parent.name == "xps" and is_signature(path.name):
-        return Experiment(path.parent.parent, path.name)
-    return None
+    dora = DoraFolder.around(path.parent)
+    return Experiment(dora.root, path.name) if dora and is_signature(path.name) else None

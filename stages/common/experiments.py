@@ -19,7 +19,9 @@ from omegaconf import DictConfig
 from pipeline.errors import ConfigError, FormatError, SourceError
 from stages.common import saving
 from stages.common.checkpoint import Checkpoint
+from stages.common.dora_folder import DoraFolder
 from stages.common.history import epochs_in, summary
+from stages.common.request_line import override
 from stages.common.xp_yaml import config_in
 
 PREFIX = "//sig/"
@@ -68,7 +70,7 @@ class Experiment:
     @property
     def folder(self) -> Path:
         """Where everything of the run is."""
-        return self.dora_dir / "xps" / self.sig
+        return DoraFolder(self.dora_dir).xps / self.sig
 
     @property
     def last_checkpoint(self) -> Path:
@@ -145,20 +147,22 @@ class Experiment:
         hint = "There is none at all: the run was interrupted, or has just begun."
         if epochs:
             hint = f"There are {', '.join(map(str, epochs))}: {group}.epoch={epochs[-1]}"
+        hint = _of_the_save(self.epoch_checkpoint(epoch)) + hint
         raise SourceError(
             f"There is no checkpoint of epoch {epoch} of {PREFIX}{self.sig}.",
             str(self.folder),
             hint,
         )
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What to say about a save that has not ended."""
-        unnamed = saving.unnamed(self.last_checkpoint)
+    def notes(self, path: Path) -> tuple[str, ...]:
+        """Say it where a save has not ended, and ``path`` is used for want of what it saves."""
+        last, unnamed = self.last_checkpoint, saving.unnamed(self.last_checkpoint)
+        if path == unnamed:
+            return saving.note(unnamed)
+        if path != last and last.is_file() or saving.complete(last) == unnamed:
+            return ()
         if not unnamed.is_file():
             return ()
-        if saving.complete(self.last_checkpoint) == unnamed:
-            return saving.note(unnamed)
         return (f"{unnamed.name} is being written, or was left by an interrupted save: not used",)
 
     def _last(self, group: str) -> Path:
@@ -168,17 +172,17 @@ class Experiment:
             raise SourceError(
                 "An interrupted save left two files that may be the last checkpoint.",
                 str(self.old_checkpoint),
-                f"Remove the wrong one, or choose: checkpoint=file checkpoint.path={last}",
+                "Remove the wrong one, or choose: checkpoint=file "
+                f"{override('checkpoint.path', last)}",
             )
         if (found := saving.complete(last)) is not None:
             return found
         epochs = [epoch for epoch in self.checkpoints if epoch is not None]
-        hint = "The run was interrupted before its first epoch ended, or has just begun."
-        if saving.unnamed(last).is_file():
-            hint = f"{saving.unnamed(last).name} is not complete: wait for the run to save it."
+        hint = _of_the_save(last)
         if epochs:
-            hint = f"There are those of single epochs: {group}.epoch={epochs[-1]}"
-        raise SourceError(f"{PREFIX}{self.sig} has no last checkpoint.", str(last), hint)
+            hint += f"There are those of single epochs: {group}.epoch={epochs[-1]}"
+        hint = hint or "The run was interrupted before its first epoch ended, or has just begun."
+        raise SourceError(f"{PREFIX}{self.sig} has no last checkpoint.", str(last), hint.rstrip())
 
 
 def find_experiment(dora_dir: Path, sig: str, group: str = "checkpoint") -> Experiment:
@@ -199,8 +203,8 @@ def find_experiment(dora_dir: Path, sig: str, group: str = "checkpoint") -> Expe
     root = found.folder.parent
     if not root.is_dir():
         hint = f"Give the folder that holds xps: {group}.dora_dir=/path/to/dora"
-        if dora_dir.name == "xps" and dora_dir.is_dir():
-            hint = f"Did you mean {group}.dora_dir={dora_dir.parent}?"
+        if (above := DoraFolder.around(dora_dir)) and dora_dir.is_dir():
+            hint = f"Did you mean {override(f'{group}.dora_dir', above.root)}?"
         raise SourceError(
             f"There is no experiment {PREFIX}{found.sig}, and no folder of experiments.",
             str(root),
@@ -216,6 +220,13 @@ def find_experiment(dora_dir: Path, sig: str, group: str = "checkpoint") -> Expe
         str(root),
         f"{'Near it' if near else 'There are'}: {', '.join(shown)}" if known else "There are none.",
     )
+
+
+def _of_the_save(path: Path) -> str:
+    """Name what an interrupted save has left instead of a file, or what one is at work on."""
+    name = saving.unnamed(path).name
+    there = saving.unnamed(path).is_file()
+    return f"{name} is not complete: wait for the run to save it. " if there else ""
 
 
 def _epochs_of(path: Path) -> int:

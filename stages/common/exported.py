@@ -13,11 +13,11 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from pipeline import files
-from pipeline.errors import OutputError
 from pipeline.schema import ExportConfig
 from pipeline.stage import Progress
 from stages.common import xp_config
+from stages.common.disk_space import demand_space
+from stages.common.finite import all_finite
 from stages.common.stored import Tensor
 from stages.common.tensors import ITEMSIZE
 from stages.common.writer import Weight, Written, size_of, write_archive
@@ -103,26 +103,24 @@ class Package:
                 path, self.root, task.advance, allow_nonfinite=self.allow_nonfinite
             )
 
+    def accepted(self, written: Written) -> dict[str, list[str]]:
+        """Give what a record says of NaN and Inf that were let in; nothing, where there are none.
 
-def demand_space(folder: Path, size: int) -> None:
-    """Make sure that ``size`` bytes fit on the disk of ``folder``.
-
-    Raises:
-        OutputError: when they do not.
-    """
-    free = files.free_bytes(folder)
-    if free < size:
-        raise OutputError(
-            f"The disk is too full: {_megabytes(size)} are needed, {_megabytes(free)} are free.",
-            str(folder),
-            "Free some space, or choose another disk: outputs=/path/to/folder",
-        )
+        ``nonfinite`` names all such tensors, of tied ones every name; ``overflowed`` those of them
+        that only the cast made so. They are few, so they are read again; the files that they are
+        in must still be open.
+        """
+        bad = {self.weights[name].tensor.identity for name in written.nonfinite}
+        tensors = {n: w.tensor for n, w in self.weights.items() if w.tensor.identity in bad}
+        made = [
+            name
+            for name, tensor in tensors.items()
+            if all(all_finite(block, tensor.dtype) for block in tensor.blocks())
+        ]
+        found = {"nonfinite": sorted(tensors), "overflowed": sorted(made)}
+        return {name: names for name, names in found.items() if names}
 
 
 def cast_bytes(parameters: int, nbytes: int, dtype: str) -> int:
     """Estimate what ``nbytes`` of weights take as ``dtype``; at least what they will."""
     return nbytes if dtype == "keep" else parameters * ITEMSIZE[dtype]
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.errors import FormatError, SourceError
 from pipeline.layout import COMPRESSION
+from pipeline.paths import expanded
 from pipeline.sheet import Remark
 from stages.common import saving
 from stages.common.architecture import Architecture
@@ -20,6 +21,8 @@ from stages.common.loading import load_lines
 from stages.common.model_file import ModelFile
 from stages.common.prospect import Source, prospect_of
 from stages.common.reading import read
+from stages.common.release_folder import accepted_beside
+from stages.common.request_line import override
 
 
 def inspected_file(question: Question, path: Path) -> Inspection:
@@ -29,11 +32,11 @@ def inspected_file(question: Question, path: Path) -> Inspection:
     epochs = {p.absolute(): n for n, p in experiment.checkpoints.items()} if experiment else {}
     if experiment is None or path not in epochs:
         found = inspected(question, path, _on_disk(question, path))
-        return replace(found, remarks=(*_of_the_save(path), *found.remarks))
+        return replace(found, remarks=(*_of_the_save(path), *found.remarks, *accepted_beside(path)))
     found = inspected(question, path, _in_dora(experiment, epochs[path]), epochs[path])
     if _foreign(found.models[0], experiment):
         return inspected(question, path, _on_disk(question, path))
-    notes = experiment.notes if epochs[path] is None else ()
+    notes = experiment.notes(path)
     return replace(
         found,
         models=(_completed(found.models[0], experiment),),
@@ -97,7 +100,7 @@ def inspected(
 def inspected_experiment(question: Question, experiment: Experiment) -> Inspection:
     """Inspect the checkpoint that a release of an experiment would take."""
     folder = ExperimentFolder.of(experiment)
-    remarks = [Remark("hint", note) for note in experiment.notes]
+    remarks: list[Remark] = []
     epoch = None
     try:
         path = experiment.checkpoint(None)
@@ -111,6 +114,7 @@ def inspected_experiment(question: Question, experiment: Experiment) -> Inspecti
         path = experiment.epoch_checkpoint(epoch)
     found = inspected(question, path, _in_dora(experiment, epoch), epoch)
     remarks += _foreign(found.models[0], experiment)
+    remarks += [Remark("hint", note) for note in experiment.notes(path)]
     return replace(
         found,
         kind="experiment",
@@ -136,14 +140,15 @@ def _in_dora(experiment: Experiment, epoch: int | None) -> Source:
 def _by_default(dora_dir: Path) -> bool:
     """Tell whether a request looks there without being told."""
     told = os.environ.get("AUDIOCRAFT_DORA_DIR")
-    return bool(told) and Path(str(told)).expanduser().absolute() == dora_dir.absolute()
+    return bool(told) and expanded(str(told)).absolute() == dora_dir.absolute()
 
 
 def _foreign(model: ModelFile, experiment: Experiment) -> list[Remark]:
     if model.signature in (None, experiment.sig):
         return []
     what = f"The checkpoint is of the experiment {model.signature}, not {experiment.sig}."
-    remedy = f"to release it all the same: checkpoint=file checkpoint.path={model.path}"
+    asked = override("checkpoint.path", model.path)
+    remedy = f"to release it all the same: checkpoint=file {asked}"
     return [Remark("problem", what, remedy=remedy)]
 
 

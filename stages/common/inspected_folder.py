@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.errors import SourceError
 from pipeline.layout import COMPRESSION, STATE_DICT, Outputs, Run
 from pipeline.sheet import Remark
+from stages.common.dora_folder import DoraFolder
 from stages.common.experiment_folder import experiment_of, experiments_in
 from stages.common.inspected_file import inspected_experiment, inspected_file
 from stages.common.inspection import Inspection, Question, RunFolder
@@ -28,10 +29,10 @@ def inspected_folder(question: Question, path: Path) -> Inspection:
     experiment = experiment_of(path)
     if experiment is not None:
         return inspected_experiment(question, experiment)
-    dora = path.parent if path.name == "xps" else path
-    if (dora / "xps").is_dir():
-        found = experiments_in(dora)
-        return Inspection(question.what, "experiments", dora, experiments=found)
+    dora = DoraFolder.around(path) or DoraFolder(path)
+    if dora.xps.is_dir():
+        found = experiments_in(dora.root)
+        return Inspection(question.what, "experiments", dora.root, experiments=found)
     raise _nothing_in(path)
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from pipeline.amounts import amount
+from pipeline.amounts import amount, many
 from pipeline.sheet import Fields, Grid, Lines, Part, Sheet, Title
 from stages.common.experiment_folder import ExperimentFolder
 from stages.common.experiments import PREFIX
 from stages.common.inspection import Inspection, RunFolder
-from stages.common.model_sheet import best_text, headline, many, model_parts, tensor_grid
+from stages.common.model_sheet import best_text, headline, model_parts, tensor_grid
 from stages.common.prospect import Prospect
 from stages.common.release_folder import Release
 
@@ -75,12 +75,13 @@ def _checkpoints(experiment: ExperimentFolder) -> Grid:
             file.path.name,
             amount(file.size),
             ", ".join(rank.name for rank in file.ranks),
+            amount(file.total),
         )
         for file in experiment.checkpoints
     )
-    columns = 4 if any(file.ranks for file in experiment.checkpoints) else 3
+    columns = 5 if any(file.ranks for file in experiment.checkpoints) else 3
     return Grid(
-        ("epoch", "file", "size", "other ranks")[:columns],
+        ("epoch", "file", "size", "other ranks", "together")[:columns],
         tuple(row[:columns] for row in rows),
         "Checkpoints of the experiment",
         "" if rows else "There are none.",
@@ -94,7 +95,7 @@ def _experiments(experiments: tuple[ExperimentFolder, ...], folder: Path) -> Gri
             str(one.epochs),
             best_text(one.best),
             str(len(one.checkpoints)),
-            amount(sum(file.size for file in one.checkpoints)),
+            amount(sum(file.total for file in one.checkpoints)),
         )
         for one in experiments
     )

@@ -6,13 +6,16 @@ A name leads where it leads everyone here: ``//sig/SIG``, then the loading order
 
 from __future__ import annotations
 
+import shlex
 from difflib import get_close_matches
 from pathlib import Path
 
 from pipeline.errors import SourceError
 from pipeline.layout import STATE_DICT
+from pipeline.paths import expanded
 from pipeline.stage import SILENT, Progress
 from stages.common import downloads, sources
+from stages.common.dora_folder import DoraFolder
 from stages.common.experiments import PREFIX, Experiment, find_experiment, is_signature
 from stages.common.hub_model import brought
 from stages.common.inspected_file import inspected, inspected_experiment, inspected_file
@@ -33,7 +36,7 @@ def inspect(question: Question, progress: Progress = SILENT) -> Inspection:
         SourceError: for what is not there, or cannot be downloaded; names what is near.
     """
     what = question.what
-    path = Path(what).expanduser()
+    path = expanded(what)
     if what.startswith(PREFIX) or is_signature(what) and not path.exists():
         return inspected_experiment(question, _found(question))
     if what and path.is_file():
@@ -67,14 +70,14 @@ def _found(question: Question) -> Experiment:
         raise SourceError(
             f"{question.what} is an experiment; where is it?",
             "--dora-dir is not given, and AUDIOCRAFT_DORA_DIR is not set",
-            f"python -m pipeline.inspect {question.what} --dora-dir /path/to/dora",
+            f"python -m pipeline.inspect {shlex.quote(question.what)} --dora-dir /path/to/dora",
         )
-    if not (question.dora_dir / "xps").is_dir():
-        inside = question.dora_dir.name == "xps" and question.dora_dir.is_dir()
+    if not DoraFolder(question.dora_dir).xps.is_dir():
+        above = DoraFolder.around(question.dora_dir) if question.dora_dir.is_dir() else None
         raise SourceError(
             "The Dora folder has no xps folder in it.",
             str(question.dora_dir.absolute()),
-            f"Did you mean --dora-dir {question.dora_dir.parent}?" if inside else "",
+            f"Did you mean --dora-dir {shlex.quote(str(above.root))}?" if above else "",
         )
     return find_experiment(question.dora_dir.absolute(), signature)
 
@@ -84,7 +87,7 @@ def _place(question: Question, kept: Path) -> sources.Place:
     try:
         return sources.find(question.what, file_name=STATE_DICT, folder=kept)
     except SourceError as error:
-        root = question.dora_dir / "xps" if question.dora_dir else None
+        root = DoraFolder(question.dora_dir).xps if question.dora_dir else None
         known = [path.name for path in root.iterdir()] if root and root.is_dir() else []
         near = get_close_matches(question.what.lower(), filter(is_signature, known), 1, 0.75)
         if error.hint or not near:

@@ -6,29 +6,40 @@ torch itself, under an unpickler that builds only what is named here.
 
 from __future__ import annotations
 
-import os
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pipeline import files
+from pipeline.amounts import amount
 from pipeline.errors import FormatError
 from stages.common.archive import is_legacy, is_tar
+from stages.common.disk_space import demand_space
+
+
+def note(path: Path) -> str:
+    """Say what converting a file takes."""
+    return (
+        f"{path.name} is in torch's form from before 1.6: it is converted, "
+        f"in {amount(path.stat().st_size)} of memory"
+    )
 
 
 def convert(path: Path, target: Path) -> None:
     """Write the content of an old file as an archive, whole or not at all.
 
     Nothing that the file says is run. It is held in memory as a whole: this form knows no other
-    way, and is as old as its models are small.
+    way, and is as old as its models are small. `note` says so.
 
     Raises:
+        OutputError: when it does not fit on the disk.
         FormatError: when it is a tar archive, is damaged, or names what a checkpoint does not.
     """
     if is_tar(path):
         raise FormatError("The file is a tar archive, torch's oldest form.", str(path), _BY_HAND)
     if not is_legacy(path):
         raise FormatError("The file is no checkpoint: torch did not write it.", str(path))
+    demand_space(target.parent, path.stat().st_size)
     import torch
 
     try:
@@ -37,26 +48,19 @@ def convert(path: Path, target: Path) -> None:
             package = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever a broken file leads it into
         raise FormatError(_said(error), str(path), _BY_HAND) from error
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        _save(package, part)
-        files.replace_file(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+    with files.new_file(target) as file:  # torch takes a file object: the root has a fixed name
+        _save(package, file)
 
 
-def _save(package: Any, path: Path) -> None:
+def _save(package: Any, file: BinaryIO) -> None:
     import torch
 
-    with path.open("wb") as file:  # a file object: the archive's root then has a fixed name
-        try:
-            torch.save(package, file)
-        except RuntimeError as error:
-            if isinstance(error.__context__, OSError):  # torch hides a full disk behind its own
-                raise error.__context__ from error
-            raise
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        torch.save(package, file)
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):  # torch hides a full disk behind its own
+            raise error.__context__ from error
+        raise
 
 
 _BY_HAND = "If you trust it, load it with the torch that wrote it, and save it with a current one."

@@ -153,7 +153,7 @@ def remains_of(path: Path, tensors: Collection[str] = ()) -> ModelFile:
     """Describe a file that is no checkpoint: cut off, of one rank, without a config, unsafe."""
     try:
         with Archive.open(path) as archive:
-            return _without_model(path, mapping_in(archive.root))
+            return _without_model(path, mapping_in(archive.root, path))
     except FormatError:
         pass
     try:
@@ -164,7 +164,7 @@ def remains_of(path: Path, tensors: Collection[str] = ()) -> ModelFile:
 
 
 def _promised(remains: Remains, tensors: Collection[str]) -> ModelFile:
-    root = mapping_in(remains.root)
+    root = mapping_in(remains.root, remains.path)
     try:
         return ModelFile.of(Checkpoint(remains), tensors)
     except FormatError:
@@ -218,7 +218,9 @@ def _joined_ranks(
             apart.append(name)
             continue
         found = Weights.of(state, checkpoint.epochs or None, name in tensors)
-        together.append(replace(found, key=f"{state.key}, of {len(checkpoint.ranks) + 1} ranks"))
+        together.append(
+            replace(found, key=f"{state.key}, of {len(checkpoint.shard_digests) + 1} ranks")
+        )
     return together, tuple(apart)
 
 

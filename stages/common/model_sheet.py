@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.amounts import amount, count
+from pipeline.amounts import amount, count, many
 from pipeline.sheet import Fields, Grid, Part
 from stages.common.architecture import Architecture
 from stages.common.best import Best
@@ -145,11 +145,6 @@ def tensor_grid(model: ModelFile, state: Weights) -> Grid:
     )
     title = f"{model.path.name}, {state.name}: {many(len(rows), 'tensor')}"
     return Grid(("tensor", "dtype", "shape", "bytes"), rows, title)
-
-
-def many(number: int, noun: str) -> str:
-    """Write a number with its noun."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _value(value: float | str | None) -> str:

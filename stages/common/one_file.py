@@ -121,10 +121,10 @@ def _names(root: Any) -> frozenset[str]:
     return frozenset(map(str, root)) if isinstance(root, Mapping | list | tuple) else frozenset()
 
 
-def _with_weights(archive: Archive, value: Any) -> Any:
-    """Turn what was read into what can be written."""
+def _with_weights(archive: Archive, value: Any, name: str = "") -> Any:
+    """Turn what was read under a name into what can be written."""
     if isinstance(value, TensorRef):
-        return Weight(StoredTensor(archive, value))
+        return Weight(StoredTensor(archive, value, name))
     if isinstance(value, Mapping):
-        return {key: _with_weights(archive, held) for key, held in value.items()}
+        return {key: _with_weights(archive, held, str(key)) for key, held in value.items()}
     return value

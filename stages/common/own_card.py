@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import ConfigError
+from pipeline.paths import expanded
 from pipeline.schema import CardConfig
 from pipeline.stage import Facts, Problem
 from stages.common import licenses
 from stages.common.card import HUB_ID, parents
 from stages.common.front_matter import Card
+from stages.common.request_line import override
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*|code|multilingual")
 
@@ -46,7 +48,7 @@ class Wishes:
             raise ConfigError(
                 "The card is not there: card.path names no file.",
                 str(path),
-                f"Did you mean card.path={path.parent / near[0]}"
+                f"Did you mean {override('card.path', path.parent / near[0])}?"
                 if near
                 else "card.path=null has one written for you.",
             )
@@ -84,7 +86,7 @@ class Wishes:
 
 def path_of(config: CardConfig) -> Path:
     """Give where the person's own card is."""
-    return Path(config.path or "").expanduser()
+    return expanded(config.path or "")
 
 
 def _language(code: str) -> Problem | None:

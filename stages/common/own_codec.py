@@ -16,6 +16,7 @@ from stages.common.archive import Archive, is_zip
 from stages.common.checkpoint import Checkpoint, State
 from stages.common.codec_choice import Bundle, Choice, Collected, Trained
 from stages.common.history import best_epoch
+from stages.common.request_line import override
 from stages.common.state_choice import choose_state
 
 
@@ -42,7 +43,7 @@ def opened(ctx: Context, choice: Choice | None, path: Path) -> Iterator[OwnCodec
                 f"There are no weights in the file, only the name {checkpoint.pretrained}.",
                 str(path),
                 "Use the name: compression=reference "
-                f"compression.pretrained={checkpoint.pretrained}",
+                f"{override('compression.pretrained', checkpoint.pretrained)}",
             )
         if checkpoint.family != "compression":
             raise FormatError(
@@ -65,7 +66,7 @@ def _state(ctx: Context, choice: Choice | None, checkpoint: Checkpoint, path: Pa
             raise SourceError(
                 "The codec is the checkpoint of a training run, not an exported one.",
                 str(path),
-                f"Export it on the way: compression=trained compression.path={path}",
+                f"Export it on the way: compression=trained {override('compression.path', path)}",
             )
         return choose_state(checkpoint, "auto", None, "compression")
     if not isinstance(choice, Trained):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from stages.common.exported import cast_bytes
 from stages.common.own_codec import opened
 from stages.common.reading import Reading, remarks_of
 from stages.common.request_line import request_line
-from stages.common.settings import Settings, Unfit
+from stages.common.settings import Settings, Unusable
 
 RELEASES = {
     "musicgen": "musicgen_small",
@@ -27,6 +28,9 @@ RELEASES = {
     "compression": "encodec_32khz",
 }
 """By solver, a release file that fits."""
+
+LARGEST = {"musicgen_small": 1024, "musicgen_melody": 1536, "audiogen_medium": 1536}
+"""By release file, the width of the model that it is about; a wider one is certainly another."""
 
 OWN = "NAME"
 """Stands for a release file that is still to be written."""
@@ -94,6 +98,13 @@ class _Codec:
 
 def prospect_of(reading: Reading, source: Source) -> tuple[Prospect | None, list[Remark]]:
     """Tell what a release would be, and what keeps the codec from being in it."""
+    found, remarks = _prospect(reading, source)
+    if found is not None and _release_file(reading) == OWN:
+        remarks = [*remarks, _UNNAMED]
+    return found, remarks
+
+
+def _prospect(reading: Reading, source: Source) -> tuple[Prospect | None, list[Remark]]:
     weights = next((w for w in reading.model.states if w.name == reading.state), None)
     if weights is None:
         return None, []
@@ -130,7 +141,7 @@ def disagreements(settings: Settings, codec: codecs.Codec | None) -> Iterator[Re
     for compare in compared:
         try:
             yield from remarks_of(compare(settings, codec))
-        except Unfit:
+        except Unusable:
             continue  # which the check of what the builders need has said
 
 
@@ -219,9 +230,23 @@ def _context(reading: Reading, source: Source) -> Context:
 
 
 def _command(reading: Reading, overrides: Mapping[str, str | int]) -> str:
+    return request_line(_release_file(reading), overrides)
+
+
+def _release_file(reading: Reading) -> str:
+    """Give the release file that is about such a model, or what stands for one."""
     architecture = reading.model.architecture
     release = RELEASES.get(architecture.solver or "", OWN) if architecture else OWN
     melody = architecture and any(c.model == "chroma_stem" for c in architecture.conditioners)
     if release == "musicgen_small" and melody:
         release = "musicgen_melody"
-    return request_line(release, overrides)
+    if architecture and (architecture.dim or 0) > LARGEST.get(release, math.inf):
+        return OWN
+    return release
+
+
+_UNNAMED = Remark(
+    "hint",
+    f"No release file here is about such a model: {OWN} stands for one of your own.",
+    remedy=f"write config/release/{OWN}.yaml, or one elsewhere with --config-dir FOLDER",
+)

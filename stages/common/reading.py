@@ -9,7 +9,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from pipeline.amounts import amount
+from pipeline.amounts import apart
 from pipeline.errors import FormatError, PipelineError, SourceError
 from pipeline.sheet import Remark, Severity
 from stages.common import saving, traps, xp_config
@@ -89,6 +89,7 @@ def _read(checkpoint: Checkpoint, model: ModelFile, epoch: int | None) -> Readin
         state, chosen = next(iter(checkpoint.states)), True
         remarks.append(Remark("hint", error.what, remedy=error.hint))
     remarks += _training(checkpoint, model, state)
+    remarks += _of_other_ranks(checkpoint, model.shards)
     return Reading(model, tuple(remarks), settings, state, chosen)
 
 
@@ -99,10 +100,20 @@ def _refusal(error: PipelineError, model: ModelFile) -> Iterator[Remark]:
         promised = sum(content.bytes for content in model.contents)
         yield Remark(
             "problem",
-            f"Its beginning promises {amount(promised)} of tensors, the file has "
-            f"{amount(model.size)}.",
+            _short(promised, model.size),
             remedy="wait for the run to save it, or copy it again; this cannot be repaired",
         )
+
+
+def _short(promised: int, size: int) -> str:
+    """Tell how much is missing, as far as that is known: more than tensors is in a file."""
+    if size < promised:
+        told, whole = apart(promised, size)
+        return f"Its beginning promises {told} of tensors; the whole file is only {whole}."
+    return (
+        f"Its beginning promises {promised:,} B of tensors and more around them; the whole file "
+        f"is {size:,} B."
+    )
 
 
 def _config(config: DictConfig, settings: Settings, lm: bool) -> Iterator[Remark]:
@@ -142,6 +153,20 @@ def _training(checkpoint: Checkpoint, model: ModelFile, state: str) -> Iterator[
         )
     elif isinstance(model.best.value, float) and last > _WORSE * model.best.value > 0:
         yield Remark("hint", _diverged(model.best, last), remedy=remedy)
+
+
+def _of_other_ranks(checkpoint: Checkpoint, apart: Collection[str]) -> Iterator[Remark]:
+    """Say why what lies in shards cannot be joined, where that is not for want of files."""
+    told = set()
+    for name in apart:
+        try:
+            checkpoint.state(name)
+        except SourceError:
+            return  # which the table of the weights says
+        except FormatError as error:
+            told.add((error.what, error.where, error.hint))
+    for what, where, remedy in sorted(told):
+        yield Remark("hint", what, where, remedy)
 
 
 def _diverged(best: Best, last: float) -> str:

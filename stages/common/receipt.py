@@ -1,81 +1,99 @@
-"""What a push wrote down about the Hub, read back."""
+"""A receipt: what a push published where, as it was verified there at the time."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import FormatError, SourceError
-from pipeline.layout import PushFolder
+from pipeline.errors import FormatError
+from stages.common.claims import Claim, claims_in
+from stages.common.hub import is_repo_id
 
 FORMAT = 1
-_NEXT = "Give the receipt of a push: outputs/RELEASE/VARIANT/push/receipt.json"
+"""Of receipt.json."""
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
-class HubEntry:
-    """What was pushed to the Hub.
+class Published:
+    """What one target of a push holds since.
 
     Attributes:
-        path: of the receipt.
-        endpoint: the Hub's address.
+        target: ``hub`` or ``cache``.
         repo_id: ``org/name``.
+        commit: 40 hex digits.
+        files: what was published, README.md too, by name.
+        cache_dir: the Hub cache, of the target ``cache``.
+        endpoint: the Hub's address, of the target ``hub``; likewise what follows.
         branch: that was moved.
         parent: the commit before.
-        commit: the commit that was made.
-        tag: that names it, or ``None``.
+        tag: that names the commit, where one does.
         pull_request: its number, where it was proposed only.
     """
 
-    path: Path
-    endpoint: str
+    target: str
     repo_id: str
-    branch: str
-    parent: str
     commit: str
+    files: Mapping[str, Claim]
+    cache_dir: Path | None = None
+    endpoint: str | None = None
+    branch: str = "main"
+    parent: str | None = None
     tag: str | None = None
     pull_request: int | None = None
 
-    @classmethod
-    def read(cls, what: Path) -> HubEntry:
-        """Read a receipt.
 
-        Args:
-            what: ``receipt.json``, or the folder of the push or of the run that has it.
+def read_receipt(path: Path) -> tuple[Published, ...]:
+    """Read what a receipt says was published; what was only shown (``dry_run``) is left out.
 
-        Raises:
-            SourceError: when there is none, or the Hub is not in it.
-            FormatError: when it is damaged, or not a receipt.
-        """
-        path = _locate(what.expanduser())
-        try:
-            content = json.loads(path.read_text("utf-8"))
-            if content["format"] != FORMAT:
-                raise FormatError("The receipt is of another version.", str(path), _NEXT)
-            entries = [entry for entry in content["targets"] if entry["target"] == "hub"]
-            found = [cls._of(path, entry) for entry in entries]
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise SourceError(f"The receipt cannot be read: {reason}.", str(path), _NEXT) from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise FormatError("This is no receipt of a push.", str(path), _NEXT) from error
-        if not found:
-            raise SourceError("Nothing in this receipt went to the Hub.", str(path), _NEXT)
-        return found[0]
-
-    @classmethod
-    def _of(cls, path: Path, entry: dict[str, Any]) -> HubEntry:
-        texts = {name: entry[name] for name in ("endpoint", "repo_id", "branch")}
-        texts |= {name: entry[name] for name in ("parent", "commit")}
-        if not all(isinstance(text, str) for text in texts.values()):
-            raise TypeError
-        return cls(path, **texts, tag=entry["tag"], pull_request=entry["pull_request"])
+    Raises:
+        FormatError: when it is no receipt, or nothing was published.
+    """
+    try:
+        receipt = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise _none(path) from error
+    entries = receipt.get("targets") if isinstance(receipt, Mapping) else None
+    if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
+        raise _none(path)
+    if receipt.get("format") != FORMAT:
+        what = f"The receipt has the format {receipt.get('format')!r}; this version reads {FORMAT}."
+        raise FormatError(what, str(path))
+    published = tuple(_published(entry, path) for entry in entries if "commit" in entry)
+    if not published:
+        raise FormatError("The receipt names no commit: nothing was published.", str(path))
+    return published
 
 
-def _locate(what: Path) -> Path:
-    if not what.is_dir():
-        return what
-    here = PushFolder(what).receipt
-    return here if here.is_file() else PushFolder(what / "push").receipt
+def _published(entry: Mapping[str, Any], path: Path) -> Published:
+    target, cache = str(entry.get("target")), entry.get("cache_dir")
+    repo_id, commit, files = (entry.get(key) for key in ("repo_id", "commit", "files"))
+    if target != "hub" and not (target == "cache" and isinstance(cache, str)):
+        raise _none(path)
+    if not isinstance(repo_id, str) or not is_repo_id(repo_id):
+        raise _none(path)
+    if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+        raise _none(path)
+    claims = dict(claims_in(path.name, files)) if isinstance(files, Mapping) else {}
+    sound = {name: claim for name, claim in claims.items() if claim is not None}
+    if not sound or len(sound) < len(claims):
+        raise _none(path)
+    if target == "cache":
+        return Published(target, repo_id, commit, sound, Path(str(cache)))
+    said = {key: entry.get(key) for key in ("endpoint", "branch", "parent", "tag")}
+    if not all(value is None or isinstance(value, str) for value in said.values()):
+        raise _none(path)
+    if not isinstance(number := entry.get("pull_request"), int | None):
+        raise _none(path)
+    kept = {key: value for key, value in said.items() if value is not None}
+    return Published(target, repo_id, commit, sound, pull_request=number, **kept)
+
+
+def _none(path: Path) -> FormatError:
+    hint = "A receipt is the receipt.json that push leaves in the folder of its run."
+    return FormatError("The file is no receipt that can be read.", str(path), hint)

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import FormatError
-from pipeline.layout import CARD, RELEASE_JSON, SHA256SUMS, ReleaseFolder
+from pipeline.layout import RELEASE_JSON, STAGE_JSON, ReleaseFolder
 from pipeline.manifest import parse_sums
 from pipeline.sheet import Remark
+from stages.common.claims import ANEW, OUTSIDE, manifest_in
+from stages.common.unfit import Accepted
 
-_UNLISTED = frozenset({CARD, RELEASE_JSON, SHA256SUMS, ".gitattributes"})
-"""What release.json does not list; the last is the Hub's."""
+_UNLISTED = OUTSIDE | {RELEASE_JSON}
+"""What release.json does not list."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ def read_release(folder: Path, whole: bool = True) -> tuple[Release, list[Remark
     listed = _sizes(manifest)
     files = tuple(_files(place.root, listed, "missing" if whole else "not downloaded"))
     remarks += _faults(files)
+    remarks += _accepted(_settings(place, manifest))
     if manifest and whole:
         remarks += _sums(place, set(listed))
     elif not manifest and not remarks:
@@ -100,20 +103,41 @@ def read_release(folder: Path, whole: bool = True) -> tuple[Release, list[Remark
     return release, remarks
 
 
+def accepted_beside(path: Path) -> Iterator[Remark]:
+    """Say of one exported file what the record beside it says that its export let in."""
+    place = ReleaseFolder(path.parent)
+    if path in (place.state_dict, place.compression, place.all_in_one):
+        settings = _settings(place, _manifest(place)[0])
+        own = {place.state_dict: "export_lm", place.compression: "export_compression"}.get(path)
+        yield from _accepted({n: facts for n, facts in settings.items() if own in (n, None)})
+
+
+def _settings(place: ReleaseFolder, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give how the files were exported, by stage; of a stage's own folder its record says it."""
+    if manifest:
+        return _mapping(manifest.get("settings"))
+    try:
+        record = json.loads((place.root / STAGE_JSON).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(_mapping(record).get("stage")): _mapping(record).get("facts")}
+
+
+def _accepted(settings: Mapping[str, Any]) -> Iterator[Remark]:
+    for stage, name in (("export_lm", "The language model"), ("export_compression", "The codec")):
+        found = Accepted.of(_mapping(settings.get(stage)))
+        if found.names:
+            yield Remark("hint", f"{name}: {found.what}", remedy=found.remedy)
+
+
 def _manifest(place: ReleaseFolder) -> tuple[Mapping[str, Any], list[Remark]]:
     if not place.manifest.is_file():
         return {}, []
     try:
-        manifest = json.loads(place.manifest.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = str(error).partition("\n")[0][:80]
-        return {}, [Remark("problem", f"release.json cannot be read: {reason}.", remedy=_ANEW)]
-    if not isinstance(manifest, Mapping) or not isinstance(manifest.get("files"), Mapping):
-        return {}, [Remark("problem", "release.json lists no files.", remedy=_ANEW)]
-    return manifest, []
-
-
-_ANEW = "make the release again, or get the folder again from where it was published"
+        return manifest_in(place.manifest.read_bytes()), []
+    except (OSError, FormatError) as error:
+        what = error.what if isinstance(error, FormatError) else f"release.json: {error.strerror}."
+        return {}, [Remark("problem", what, remedy=ANEW)]
 
 
 _UNSAID = Remark("hint", "There is no release.json: nothing says where these weights come from.")
@@ -143,10 +167,10 @@ def _files(folder: Path, listed: Mapping[str, int | None], absent: str) -> Itera
 def _faults(files: tuple[ListedFile, ...]) -> Iterator[Remark]:
     for file in files:
         if file.verdict == "missing":
-            yield Remark("problem", f"{file.name} is missing, release.json lists it.", remedy=_ANEW)
+            yield Remark("problem", f"{file.name} is missing, release.json lists it.", remedy=ANEW)
         elif file.verdict == "another size":
             what = f"{file.name} has {file.size} bytes, release.json says {file.listed}."
-            yield Remark("problem", what, remedy=_ANEW)
+            yield Remark("problem", what, remedy=ANEW)
         elif file.verdict == "not listed":
             yield Remark("hint", f"{file.name} is not a file of this release: nothing lists it.")
 
@@ -154,19 +178,19 @@ def _faults(files: tuple[ListedFile, ...]) -> Iterator[Remark]:
 def _sums(place: ReleaseFolder, listed: set[str]) -> Iterator[Remark]:
     """Compare the names in SHA256SUMS with those in release.json."""
     if not place.sums.is_file():
-        yield Remark("problem", "SHA256SUMS is missing.", remedy=_ANEW)
+        yield Remark("problem", "SHA256SUMS is missing.", remedy=ANEW)
         return
     try:
         names = set(parse_sums(place.sums.read_text(encoding="utf-8")))
     except (FormatError, UnicodeDecodeError) as error:
-        yield Remark("problem", f"SHA256SUMS cannot be read: {error}", remedy=_ANEW)
+        yield Remark("problem", f"SHA256SUMS cannot be read: {error}", remedy=ANEW)
         return
     wanted = listed | {place.manifest.name}
     for name in sorted(names ^ wanted):
         there, other = (
             ("SHA256SUMS", "release.json") if name in names else ("release.json", "SHA256SUMS")
         )
-        yield Remark("problem", f"{name} is in {there}, but not in {other}.", remedy=_ANEW)
+        yield Remark("problem", f"{name} is in {there}, but not in {other}.", remedy=ANEW)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

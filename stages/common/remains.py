@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.errors import FormatError
 from stages.common.archive import MAX_SMALL, Archive, storage_of
-from stages.common.directory import first_record
+from stages.common.directory import first_record, up_to_its_end
 from stages.common.inert import Refused, Storage
 from stages.common.plain import plain
 from stages.common.unpickler import unpickle
@@ -36,7 +36,8 @@ class Remains(Archive):
         Raises:
             FormatError: when not even the pickle is whole.
         """
-        content = os.pread(self._file, MAX_SMALL, self._start)
+        # What follows would be paid for too, out of what a large pickle needs for itself.
+        content = up_to_its_end(os.pread(self._file, MAX_SMALL, self._start))
         try:
             return plain(unpickle(content, self._storage))
         except Refused as refused:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 
 _PLAIN = re.compile(r"[/A-Za-z_][\w/.@+-]*(?::[\w/.@+-]+)*", re.ASCII)
 _WORDS = {"null", "true", "false", "inf", "nan"}
@@ -13,11 +14,14 @@ _WORDS = {"null", "true", "false", "inf", "nan"}
 
 def request_line(release: str, overrides: Mapping[str, str | int]) -> str:
     """Give ``python -m pipeline +release=NAME KEY=VALUE ...``."""
-    typed = (
-        f"{key}={hydra_value(value) if isinstance(value, str) else value}"
-        for key, value in overrides.items()
-    )
-    return shlex.join(["python", "-m", "pipeline", f"+release={release}", *typed])
+    typed = (override(key, value) for key, value in overrides.items())
+    return " ".join(["python -m pipeline", shlex.quote(f"+release={release}"), *typed])
+
+
+def override(key: str, value: str | int | Path) -> str:
+    """Give ``KEY=VALUE`` to type into a shell; every hint that holds a path or a name does."""
+    text = value if isinstance(value, int) else hydra_value(str(value))
+    return shlex.quote(f"{key}={text}")
 
 
 def hydra_value(text: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from omegaconf import DictConfig, OmegaConf
 
 from stages.common.checks import Outcome, failed, listed, passed, phrased, skipped, warned
-from stages.common.settings import CODEC_NODES, LM_NODES, Settings, Unfit
+from stages.common.settings import CODEC_NODES, LM_NODES, Settings, Unusable
 
 Rule = Callable[[Settings, str], object]
 
@@ -30,33 +30,33 @@ def _count(settings: Settings, path: str) -> object:
 def _number(settings: Settings, path: str) -> object:
     value = settings.need(path)
     if type(value) not in (int, float):
-        raise Unfit(f"{path} is {value!r}, not a number")
+        raise Unusable(f"{path} is {value!r}, not a number")
     return value
 
 
 def _flag(settings: Settings, path: str) -> object:
     value = settings.need(path)
     if not isinstance(value, bool):
-        raise Unfit(f"{path} is {value!r}, not true or false")
+        raise Unusable(f"{path} is {value!r}, not true or false")
     return value
 
 
 def _text(settings: Settings, path: str) -> object:
     value = settings.need(path)
     if not isinstance(value, str):
-        raise Unfit(f"{path} is {value!r}, not a name")
+        raise Unusable(f"{path} is {value!r}, not a name")
     return value
 
 
 def _node(settings: Settings, path: str) -> object:
     if settings.need(path) is None:
-        raise Unfit(f"{path} is null, where the builders want a node")
+        raise Unusable(f"{path} is null, where the builders want a node")
     return settings.mapping(path)
 
 
 def _list(settings: Settings, path: str) -> object:
     if settings.need(path) is None:
-        raise Unfit(f"{path} is null, where the builders want a list")
+        raise Unusable(f"{path} is null, where the builders want a list")
     return settings.names(path)
 
 
@@ -177,7 +177,7 @@ def _conditioning(settings: Settings) -> Iterator[str]:
 def _complaint(settings: Settings, path: str, rule: Rule) -> list[str]:
     try:
         rule(settings, path)
-    except Unfit as error:
+    except Unusable as error:
         return [str(error)]
     return []
 

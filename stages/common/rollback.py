@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from pipeline.errors import PushError
+from pipeline.errors import PushError, SourceError
+from pipeline.layout import PushFolder
 from stages.common.hub.contents import ATTRIBUTES, Change, HeldFile, Tree
 from stages.common.hub.landing import Landing
 from stages.common.hub.repository import Repository
 from stages.common.hub.restoring import copies
-from stages.common.receipt import HubEntry
+from stages.common.receipt import Published, read_receipt
 
+_NEXT = "Give the receipt of a push: outputs/RELEASE/VARIANT/push/receipt.json"
 _MADE_BY = "Made by audiocraft-release-pipeline."
 
 
@@ -32,7 +35,7 @@ class Rollback:
         tag_at: the commit that the push's tag names now, or ``None``.
     """
 
-    entry: HubEntry
+    entry: Published
     repository: Repository
     head: str
     restored: tuple[HeldFile, ...]
@@ -54,7 +57,7 @@ class Rollback:
         change = Change({file.path: file for file in self.restored}, frozenset(self.deleted))
         title = f"Take back {entry.commit[:12]}"
         landing = Landing(repository, entry.branch, self.head, title, _MADE_BY, change)
-        operations = copies([file.path for file in self.restored], entry.parent)
+        operations = copies([file.path for file in self.restored], _parent(entry))
         commit = landing.land(operations, self.deleted)
         missing = change.missing(repository.tree(commit))
         if missing:
@@ -73,16 +76,19 @@ class Rollback:
         return True
 
 
-def plan(entry: HubEntry, say: Callable[[str], None] = lambda _: None) -> Rollback:
+def plan(what: Path, say: Callable[[str], None] = lambda _: None) -> Rollback:
     """Look what a rollback of a push would do.
 
     Args:
-        entry: the push.
+        what: the receipt of the push, or the folder of the push or of the run that has it.
         say: is told why something takes long.
 
     Raises:
-        PushError: when it cannot be taken back, or a file has changed since.
+        SourceError: when there is no receipt, or the Hub is not in it.
+        FormatError: when it is not a receipt.
+        PushError: when the push cannot be taken back, or a file has changed since.
     """
+    entry = _hub_entry(_locate(what.expanduser()))
     repository = Repository(entry.repo_id, entry.endpoint, say)
     if entry.pull_request is not None:
         raise PushError(
@@ -90,7 +96,7 @@ def plan(entry: HubEntry, say: Callable[[str], None] = lambda _: None) -> Rollba
             f"{repository.url}/discussions/{entry.pull_request}",
             "Close it there.",
         )
-    if entry.commit == entry.parent:
+    if entry.parent in (None, entry.commit):
         raise PushError(
             "That push changed nothing, so there is nothing to take back.",
             repository.commit_url(entry.commit),
@@ -105,7 +111,7 @@ def plan(entry: HubEntry, say: Callable[[str], None] = lambda _: None) -> Rollba
             repository.url,
             "There is nothing to take back.",
         )
-    before, after = repository.tree(entry.parent), repository.tree(entry.commit)
+    before, after = repository.tree(_parent(entry)), repository.tree(entry.commit)
     now = after if head == entry.commit else repository.tree(head)
     changed = {path for path in {*before, *after} - {ATTRIBUTES} if _differ(path, before, after)}
     _demand_unchanged(repository, entry, head, changed, (before, after, now))
@@ -120,9 +126,33 @@ def plan(entry: HubEntry, say: Callable[[str], None] = lambda _: None) -> Rollba
     )
 
 
+def _locate(what: Path) -> Path:
+    """Give the receipt itself, or the one in the folder of a push or of a run."""
+    if not what.is_dir():
+        return what
+    here = PushFolder(what).receipt
+    return here if here.is_file() else PushFolder(what / "push").receipt
+
+
+def _hub_entry(path: Path) -> Published:
+    try:
+        published = read_receipt(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SourceError(f"The receipt cannot be read: {reason}.", str(path), _NEXT) from error
+    found = [entry for entry in published if entry.target == "hub"]
+    if not found:
+        raise SourceError("Nothing in this receipt went to the Hub.", str(path), _NEXT)
+    return found[0]
+
+
+def _parent(entry: Published) -> str:
+    return str(entry.parent)
+
+
 def _demand_unchanged(
     repository: Repository,
-    entry: HubEntry,
+    entry: Published,
     head: str,
     changed: set[str],
     trees: tuple[Tree, Tree, Tree],

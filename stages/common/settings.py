@@ -50,7 +50,7 @@ LARGEST = 1 << 20
 _ABSENT = object()
 
 
-class Unfit(Exception):  # noqa: N818 - a statement about the config, for whoever judges the config to catch
+class Unusable(Exception):  # noqa: N818 - a statement about the config, for whoever judges the config to catch
     """A value that is not there, or not what the builders can use; its text says which."""
 
 
@@ -90,22 +90,22 @@ class Settings:
         """Give the value at a dotted path.
 
         Raises:
-            Unfit: when it is not there.
+            Unusable: when it is not there.
         """
         value = self._find(path)
         if value is _ABSENT:
-            raise Unfit(f"{path} is missing")
+            raise Unusable(f"{path} is missing")
         return value
 
     def count(self, path: str, default: int | None = None, least: int = 1) -> int:
         """Give a whole number of at least ``least``.
 
         Raises:
-            Unfit: when it is missing without a default, or anything else.
+            Unusable: when it is missing without a default, or anything else.
         """
         value = self.need(path) if default is None else self.get(path, default)
         if type(value) is not int or not least <= value <= LARGEST:
-            raise Unfit(f"{path} is {value!r}, not a whole number from {least} on")
+            raise Unusable(f"{path} is {value!r}, not a whole number from {least} on")
         return value
 
     def flag(self, path: str, default: bool) -> bool:
@@ -116,26 +116,26 @@ class Settings:
         """Give a node with keys of its own; null counts as an empty one.
 
         Raises:
-            Unfit: when it is a value or a list.
+            Unusable: when it is a value or a list.
         """
         value = self.get(path)
         if value is None:
             return {}
         if not isinstance(value, dict):
-            raise Unfit(f"{path} is {value!r}, not a node")
+            raise Unusable(f"{path} is {value!r}, not a node")
         return {str(key): entry for key, entry in value.items()}
 
     def names(self, path: str) -> list[str]:
         """Give a list of names; null counts as an empty one.
 
         Raises:
-            Unfit: when it is not a list.
+            Unusable: when it is not a list.
         """
         value = self.get(path)
         if value is None:
             return []
         if not isinstance(value, list):
-            raise Unfit(f"{path} is {value!r}, not a list")
+            raise Unusable(f"{path} is {value!r}, not a list")
         return [str(entry) for entry in value]
 
     @property

@@ -12,11 +12,12 @@ import glob
 import math
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pipeline.errors import FormatError
 from stages.common import saving
-from stages.common.checksum import crc32
+from stages.common.checksum import crc32_combine
 from stages.common.states import State
 from stages.common.stored import Tensor
 
@@ -56,10 +57,13 @@ class ShardedTensor:
         """The file of rank 0."""
         return self.pieces[0].path
 
-    @property
+    @cached_property
     def known_crc(self) -> int | None:
-        """None: the directories only know that of whole records."""
-        return None
+        """That of the pieces, where each is a whole record: of averages, not of flat buffers."""
+        pieces = [piece for piece in self.pieces if piece.nbytes]
+        if any(piece.known_crc is None for piece in pieces):
+            return None
+        return self.crc()
 
     def blocks(self) -> Iterator[memoryview]:
         """Read the pieces, one after the other."""
@@ -67,10 +71,11 @@ class ShardedTensor:
             yield from piece.blocks()
 
     def crc(self) -> int:
-        """Read the pieces for their CRC-32."""
+        """Put together the CRC-32 of the pieces; reads those where it is not known."""
         crc = 0
-        for block in self.blocks():
-            crc = crc32(block, crc)
+        for piece in self.pieces:
+            if piece.nbytes:
+                crc = crc32_combine(crc, piece.crc(), piece.nbytes)
         return crc
 
     def forget(self) -> None:
@@ -130,7 +135,8 @@ def joined(states: Sequence[State], full: State) -> State:
             name = min(tensors.keys() ^ full.tensors.keys())
             raise FormatError(
                 f"The shards of rank {rank} are not those of this model: "
-                f"{name} is {'not there' if name in full.tensors else 'not in the best state'}."
+                f"{name} is {'not there' if name in full.tensors else 'not in the best state'}.",
+                next((str(tensor.path) for tensor in tensors.values()), ""),
             )
     return State(
         states[0].name,

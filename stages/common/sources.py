@@ -17,6 +17,7 @@ from typing import Literal
 
 from pipeline.errors import SourceError
 from pipeline.layout import Outputs
+from pipeline.paths import expanded
 from stages.common import downloads, hub
 
 _ENDINGS = (".th", ".pt", ".bin", ".ckpt", ".pth", ".safetensors")
@@ -50,7 +51,7 @@ def find(what: str, *, file_name: str, folder: Path | None = None) -> Place:
         ConfigError: for an address that is not https://.
         SourceError: when it leads nowhere; names what is near.
     """
-    path = Path(what).expanduser()
+    path = expanded(what)
     if what and path.is_file():
         return Place("file", str(path), path)
     if what and path.is_dir():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.errors import FormatError
@@ -84,39 +85,41 @@ def states_in(
     """
     if form == "exported":
         return {"best": _state(archive, "best", "best_state", root["best_state"])}
+    path = archive.path
     best_key = "fsdp_best_state" if sharded else "best_state"
     places = {
-        "best": (best_key, _inside(root, best_key, "model")),
-        "ema": ("ema", _inside(root, "ema", "state", "model")),
-        "last": ("model", _inside(root, "model")),
+        "best": (best_key, _inside(path, root, best_key, "model")),
+        "ema": ("ema", _inside(path, root, "ema", "state", "model")),
+        "last": ("model", _inside(path, root, "model")),
     }
     return {name: _state(archive, name, key, held) for name, (key, held) in places.items() if held}
 
 
-def _inside(value: Any, *keys: str) -> Any:
+def _inside(path: Path, value: Any, *keys: str) -> Any:
     """Follow keys as far as there is something."""
     for key in keys:
-        value = mapping_in(value).get(key) if value else None
+        value = mapping_in(value, path).get(key) if value else None
     return value
 
 
 def _state(archive: Archive, name: str, key: str, held: Any) -> State:
     tensors: dict[str, Tensor] = {}
-    for parameter, value in mapping_in(held).items():
+    for parameter, value in mapping_in(held, archive.path).items():
         if not isinstance(parameter, str) or not isinstance(value, TensorRef):
-            raise FormatError(f"{parameter} in {key} is no tensor.")
-        tensors[parameter] = StoredTensor(archive, value)
+            raise FormatError(f"{parameter} in {key} is no tensor.", str(archive.path))
+        tensors[parameter] = StoredTensor(archive, value, parameter)
     return State(name, key, tensors)
 
 
-def mapping_in(value: Any) -> Mapping[str, Any]:
-    """Give a dict back, having made sure that it is one.
+def mapping_in(value: Any, path: Path) -> Mapping[str, Any]:
+    """Give a dict in a file back, having made sure that it is one.
 
     Raises:
         FormatError: when it is not.
     """
     if not isinstance(value, Mapping):
-        raise FormatError(f"The file is no checkpoint: a {type(value).__name__} where a dict is.")
+        what = f"The file is no checkpoint: a {type(value).__name__} where a dict is."
+        raise FormatError(what, str(path))
     return value
 
 

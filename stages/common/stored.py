@@ -60,12 +60,19 @@ class Tensor(Protocol):
         """Let the system drop from its memory what was read."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StoredTensor:
-    """A tensor of one archive."""
+    """A tensor of one archive.
+
+    Attributes:
+        archive: the open file.
+        ref: what and where it is in there.
+        name: the key it stands under, for messages.
+    """
 
     archive: Archive
     ref: TensorRef
+    name: str = ""
 
     @property
     def dtype(self) -> str:
@@ -106,11 +113,11 @@ class StoredTensor:
 
     def blocks(self) -> Iterator[memoryview]:
         """Read it; see `Tensor.blocks`."""
-        return self.archive.blocks(self.ref)
+        return self.archive.blocks(self.ref, self.name)
 
     def crc(self) -> int:
         """Give its CRC-32; see `Tensor.crc`."""
-        return self.archive.crc(self.ref)
+        return self.archive.crc(self.ref, self.name)
 
     def forget(self) -> None:
         """Drop its record from the system's memory."""

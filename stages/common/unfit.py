@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from pipeline.amounts import many
 from pipeline.errors import FormatError
+from stages.common.checks import listed
 
 _WIDER = {"float16": "bfloat16", "bfloat16": "float32", "float32": "keep"}
 _ACCEPT = "export.allow_nonfinite=true accepts it"
-_SHOWN = 3
 
 
 @dataclass
@@ -49,21 +52,72 @@ class Unfit:
             FormatError: naming the tensors.
         """
         if self.infinite:
-            number = "1 tensor" if len(self.infinite) == 1 else f"{len(self.infinite)} tensors"
             raise FormatError(
-                f"NaN or Inf in {number}: {_listed(self.infinite)}.",
+                f"NaN or Inf in {many(len(self.infinite), 'tensor')}: {listed(self.infinite)}.",
                 str(self.path),
                 f"Take another state or epoch of the run; {_ACCEPT}.",
             )
         if self.overflowed:
             raise FormatError(
-                f"The values of {_listed(list(self.overflowed))} do not fit into {self.target}: "
+                f"The values of {listed(list(self.overflowed))} do not fit into {self.target}: "
                 f"{sum(self.overflowed.values())} of them overflow.",
                 str(self.path),
                 f"Choose one with a wider range: export.dtype={_WIDER[self.target]}; {_ACCEPT}.",
             )
 
 
-def _listed(names: list[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+@dataclass(frozen=True)
+class Accepted:
+    """What ``export.allow_nonfinite=true`` let into a file, by the names of the tensors.
+
+    Attributes:
+        infinite: those that hold NaN or Inf in the checkpoint already.
+        overflowed: those whose values became Inf by the cast.
+        target: the dtype they were cast to.
+    """
+
+    infinite: tuple[str, ...] = ()
+    overflowed: tuple[str, ...] = ()
+    target: str = ""
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Accepted:
+        """Take it from what an export's record says, or release.json of it."""
+        names, made = _names(facts.get("nonfinite")), _names(facts.get("overflowed"))
+        before = tuple(name for name in names if name not in made)
+        return cls(before, made, str(facts.get("dtype") or ""))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self.infinite, *self.overflowed)
+
+    @property
+    def what(self) -> str:
+        """What to say of it; empty where there is nothing."""
+        parts = []
+        if self.infinite:
+            parts.append(f"NaN or Inf in {_told(self.infinite)}")
+        if self.overflowed:
+            parts.append(f"Inf by the cast to {self.target} in {_told(self.overflowed)}")
+        return f"{'; '.join(parts)}; export.allow_nonfinite=true accepted it." if parts else ""
+
+    @property
+    def remedy(self) -> str:
+        """What would have kept it out."""
+        parts = [ANOTHER_STATE] if self.infinite else []
+        if self.overflowed and (wider := _WIDER.get(self.target)):
+            parts.append(f"take a dtype with a wider range: export.dtype={wider}")
+        return "; ".join(parts)
+
+
+ANOTHER_STATE = "take another state or epoch: checkpoint.state=ema, checkpoint.epoch=N"
+"""What cures NaN and Inf that training left."""
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list | tuple) else ()
+
+
+def _told(names: Sequence[str]) -> str:
+    return f"{many(len(names), 'tensor')}: {listed(names)}"

@@ -11,15 +11,13 @@ one hashes. All let go of Python's lock while they are at a block.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pipeline import files
 from pipeline.manifest import FileDigest
@@ -81,42 +79,36 @@ def write_archive(
         OSError: when the disk takes no more.
     """
     content, unfit = pickled(root), Unfit()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     hasher = hashlib.sha256()
-    try:
-        with (
-            temporary.open("wb", buffering=0) as file,
-            ThreadPoolExecutor(1) as hashing,
-            ThreadPoolExecutor(1) as writing,
-            closing(ahead(_read(content), _READ_AHEAD)) as blocks,
-        ):
-            waiting: deque[tuple[Future[None], Future[None]]] = deque()
+    with (
+        files.new_file(path, buffering=0) as file,
+        ThreadPoolExecutor(1) as hashing,
+        ThreadPoolExecutor(1) as writing,
+        closing(ahead(_read(content), _READ_AHEAD)) as blocks,
+    ):
+        waiting: deque[tuple[Future[None], Future[None]]] = deque()
 
-            def sink(block: bytes | memoryview) -> None:
-                waiting.append(
-                    (writing.submit(_write, file, block), hashing.submit(hasher.update, block))
-                )
-                if advance is not None:
-                    advance(len(block))
-                settle(_BEHIND)
+        def sink(block: bytes | memoryview) -> None:
+            waiting.append(
+                (writing.submit(_write, file, block), hashing.submit(hasher.update, block))
+            )
+            if advance is not None:
+                advance(len(block))
+            settle(_BEHIND)
 
-            def settle(left: int) -> None:
-                while len(waiting) > left:
-                    for done in waiting.popleft():
-                        done.result()
+        def settle(left: int) -> None:
+            while len(waiting) > left:
+                for done in waiting.popleft():
+                    done.result()
 
-            def copy(packer: Packer, name: str, weight: Weight) -> int:
-                return _copy(packer, name, weight, blocks, unfit)
+        def copy(packer: Packer, name: str, weight: Weight) -> int:
+            return _copy(packer, name, weight, blocks, unfit)
 
-            packer = Packer(sink)
-            _pack(packer, content, copy)
-            settle(0)
-            if not allow_nonfinite:
-                unfit.demand_none()
-            os.fdatasync(file.fileno())
-        files.replace_file(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        packer = Packer(sink)
+        _pack(packer, content, copy)
+        settle(0)
+        if not allow_nonfinite:
+            unfit.demand_none()
     return Written(FileDigest(packer.position, hasher.hexdigest()), unfit.names)
 
 
@@ -144,7 +136,7 @@ def _pack(packer: Packer, content: Pickled, put: Callable[[Packer, str, Weight],
     packer.close()
 
 
-def _write(file: FileIO, block: bytes | memoryview) -> None:
+def _write(file: BinaryIO, block: bytes | memoryview) -> None:
     rest = memoryview(block)
     while rest:
         rest = rest[file.write(rest) :]

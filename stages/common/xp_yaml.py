@@ -9,6 +9,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from pipeline.errors import FormatError
+from stages.common.expansion import demand_bounded
 from stages.common.inert import shown
 
 MAX_LENGTH = 1 << 17
@@ -29,13 +30,16 @@ def config_in(value: Any) -> DictConfig:
     """Give an ``xp.cfg``, its interpolations unresolved.
 
     Raises:
-        FormatError: when it is neither a dict nor YAML of one, or larger than any run's.
+        FormatError: when it is neither a dict nor YAML of one, or larger than any run's, as it is
+            or once it is resolved.
     """
     if not isinstance(value, str | dict):
         raise FormatError(f"Its xp.cfg is a {type(value).__name__}, not a config.")
     try:
         _demand_small(_in_text(value) if isinstance(value, str) else _in_tree(value))
         config = OmegaConf.create(value)
+        if isinstance(config, DictConfig):
+            demand_bounded(_callless(config))
     except FormatError:
         raise
     except Exception as error:  # PyYAML raises whatever a wrong tag or number leads it into
@@ -51,8 +55,11 @@ def without_calls(config: DictConfig) -> DictConfig:
 
     ``${oc.env:HF_TOKEN}`` would otherwise bring a secret of this machine into a release.
     """
-    copy = OmegaConf.create(_quiet(OmegaConf.to_container(config, resolve=False)))
-    return cast(DictConfig, copy)
+    return cast(DictConfig, OmegaConf.create(_callless(config)))
+
+
+def _callless(config: Any) -> Any:
+    return _quiet(OmegaConf.to_container(config, resolve=False))
 
 
 def _quiet(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Publishes the release: `dry_run` lists, `cache` fills a Hub cache, `hub` is yet to come."""
+"""Publishes the release: `dry_run` lists, `cache` fills a Hub cache, `hub` commits to the Hub."""
 
 from stages.push.stage import Push
 

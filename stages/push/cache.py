@@ -15,6 +15,7 @@ from pipeline import files
 from pipeline.errors import PushError
 from pipeline.stage import Context, Problem, Progress
 from stages.push.cached_repo import CachedRepo, commit_id
+from stages.push.difference import Difference
 from stages.push.listing import text_size
 from stages.push.target import Publication, receipt_files
 
@@ -74,7 +75,14 @@ class Cache:
         try:
             with repo.locked() as staging:
                 before = {ref: repo.read_ref(ref) for ref in publication.refs}
+                previous = before.get(publication.branch or publication.variant)
+                listed = {file.name: file for file in publication.files}
+                difference = Difference(listed, repo.tree(previous), delete_stale=True)
+                if previous != commit:
+                    for line in difference.lines():
+                        ctx.progress.note(f"cache: {line}")
                 repo.put(commit, publication.files, staging, ctx.progress)
+                self._verify(repo, commit, difference)
                 for ref in publication.refs:
                     repo.write_ref(ref, commit, staging)
         except OSError as error:
@@ -89,13 +97,23 @@ class Cache:
             "target": self.name,
             "repo_id": publication.repo_id,
             "commit": commit,
-            "previous": before.get(publication.branch or publication.variant),
+            "previous": previous,
             "refs": list(publication.refs),
             "changed": bool(moved),
+            "changes": difference.told(),
             "files": receipt_files(publication),
             "cache_dir": str(self.root),
             "load_with": environment,
         }
+
+    def _verify(self, repo: CachedRepo, commit: str, difference: Difference) -> None:
+        missing = difference.change.missing(repo.tree(commit))
+        if missing:
+            raise PushError(
+                f"The cache does not hold what was published: {', '.join(missing)}.",
+                str(repo.root),
+                "Somebody else changes it; run the same command again.",
+            )
 
     def _copied(self, nearest: Path, ctx: Context) -> int:
         """Give the bytes that do not fit a hard link, because the cache is on another disk."""

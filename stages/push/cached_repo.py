@@ -25,10 +25,14 @@ from pipeline import files
 from pipeline.errors import LockedError, PushError
 from pipeline.manifest import canonical
 from pipeline.stage import Progress
+from stages.common.hub.contents import HeldFile, Tree
 from stages.push.listing import SentFile
 
 PATIENCE = 600.0
 """Seconds to wait for another publisher, who may be copying to another disk."""
+
+_SHA256 = 64
+"""Hex digits; the other kind of name is a sha1."""
 
 TREE_FORMAT = 1
 """Of ``trees/COMMIT.json``, as huggingface_hub 2 reads it."""
@@ -83,6 +87,19 @@ class CachedRepo:
         (self.refs / name).parent.mkdir(parents=True, exist_ok=True)
         files.write_text(staging / "ref", commit)
         files.replace_file(staging / "ref", self.refs / name)
+
+    def tree(self, commit: str | None) -> Tree:
+        """List the files of a snapshot as clients find them; of none, nothing.
+
+        A blob is named by what is in it; a link whose blob is missing is no file.
+        """
+        found = {}
+        for name, link in _links(self.snapshots / (commit or "none")).items():
+            blob = self.blobs / Path(link).name
+            if link and blob.is_file():
+                sha256 = blob.name if len(blob.name) == _SHA256 else None
+                found[name] = HeldFile(name, blob.stat().st_size, blob.name, sha256)
+        return found
 
     def put(
         self, commit: str, sent: tuple[SentFile, ...], staging: Path, progress: Progress

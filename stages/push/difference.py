@@ -49,7 +49,7 @@ class Difference:
     def lines(self) -> Iterator[str]:
         """Say it for people."""
         size = text_size(sum(file.size for file in self.sent))
-        yield f"{len(self.sent)} of {len(self.files)} files to send, {size}"
+        yield f"{len(self.sent)} of {len(self.files)} files are new or changed, {size}"
         rows = [("+", name) for name in self.change.added(self.tree)]
         rows += [("~", name) for name in self.change.altered(self.tree)]
         width = max((len(name) for _, name in rows), default=0)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -118,10 +119,14 @@ class _Push:
                 self._say(line)
             commit = self._commit(difference)
             number = self._number_of(commit) if self.config.pr else None
-        self._verify(commit)
+        where = f"{'The pull request' if self.config.pr else self._branch} is at {commit[:12]}"
+        with _adding(f"{where}, which could not be verified."):
+            self._verify(commit)
         if self._tag is not None:
-            self._put_tag(commit)
-        self._download(commit)
+            with _adding(f"{where}, verified; the tag {self._tag} does not name it yet."):
+                self._put_tag(commit)
+        with _adding(f"{where}, verified; only the trial download did not go well."):
+            self._download(commit)
         return self._receipt(commit, number)
 
     def _say(self, text: str) -> None:
@@ -248,13 +253,10 @@ class _Push:
         """Compare every digest that the Hub has with ours."""
         missing = self._difference.change.missing(self.repository.tree(commit))
         if missing:
-            ignored = ".gitignore" in self._tree
             raise PushError(
                 f"The commit does not hold what was sent: {', '.join(missing)}.",
                 self.repository.commit_url(commit),
-                "The repository's .gitignore keeps files out: change it there, and push again."
-                if ignored
-                else "Take it back: python -m pipeline.rollback, or push again.",
+                "Look at it there, then run the same command again.",
             )
 
     def _put_tag(self, commit: str) -> None:
@@ -318,6 +320,15 @@ class _Push:
             return None
         same = (entry["endpoint"], entry["repo_id"])
         return entry if same == (self.repository.endpoint, self.repository.repo_id) else None
+
+
+@contextmanager
+def _adding(remark: str) -> Iterator[None]:
+    """Add to an error how far the push came, which a person would otherwise have to look up."""
+    try:
+        yield
+    except PushError as error:
+        raise PushError(f"{error.what} {remark}", error.where, error.hint) from error
 
 
 def _listed(file: SentFile, tree: Tree) -> dict[str, Any]:

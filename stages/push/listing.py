@@ -16,6 +16,7 @@ from pipeline.errors import PushError
 from pipeline.layout import ReleaseFolder
 from pipeline.manifest import parse_sums
 from stages.common.hub.contents import HeldFile
+from stages.common.hub.uploading import changed
 
 BINARY = frozenset(
     {".bin", ".pt", ".th", ".safetensors", ".wav", ".flac", ".mp3", ".ogg", ".png", ".jpg"}
@@ -65,10 +66,10 @@ class SentFile:
 
 
 def list_release(release: ReleaseFolder) -> tuple[SentFile, ...]:
-    """Give the files of a release, sorted by name; weights are not read again.
+    """Give the files of a release, sorted by name; weights are not read again, texts are.
 
     Raises:
-        PushError: when a file that SHA256SUMS lists is missing.
+        PushError: when a file that SHA256SUMS lists is missing, or a text is not what it says.
     """
     try:
         sums = parse_sums(release.sums.read_text("utf-8"))
@@ -100,7 +101,11 @@ def _git_id(content: bytes) -> str:
 def _listed(release: ReleaseFolder, sums: dict[str, str]) -> Iterator[SentFile]:
     for name, sha256 in sums.items():
         path = release.root / name
-        yield SentFile(name, path, path.stat().st_size, sha256)
+        file = SentFile(name, path, path.stat().st_size, sha256)
+        # The Hub names a text by git's id, which would be that of whatever is on the disk now.
+        if not file.binary and files.file_digest(path).sha256 != sha256:
+            raise changed(name, path)
+        yield file
 
 
 def _others(release: ReleaseFolder) -> Iterator[SentFile]:

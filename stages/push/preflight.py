@@ -100,11 +100,27 @@ def _of_access(
         ]
     if state is None:
         return _of_namespace(repository.repo_id, config, account, settings)
-    try:
-        repository.demand_access(write=not config.pr)
-    except PushError as error:
-        return [Problem.of(error)]
-    return []
+    if config.pr:
+        repository.demand_reading()
+        return []
+    return [] if repository.may_write() else [_not_writable(repository, account, settings)]
+
+
+def _not_writable(repository: Repository, account: Account, settings: str) -> Problem:
+    repo_id = repository.repo_id
+    namespace, _, name = repo_id.partition("/")
+    propose = "or propose the change: push.pr=true"
+    if namespace not in account.namespaces:
+        return Problem(
+            f"{repo_id} belongs to somebody else, and {account.name} may not write there.",
+            repository.url,
+            f"Give one of your own: push.repo_id={account.name}/{name}, {propose}",
+        )
+    return Problem(
+        f"The token of {account.name} may not write to {repo_id}.",
+        repository.url,
+        f"Give it that right at {settings}, {propose}",
+    )
 
 
 def _of_namespace(
@@ -128,8 +144,8 @@ def _of_namespace(
     reach = "This fine-grained token" if account.role == FINE_GRAINED else "The token"
     return [
         Problem(
-            f"{reach} may not make repositories of {namespace}.",
-            repo_id,
-            f"Give it that right at {settings}, or make the repository there.",
+            f"{reach} sees no {repo_id}, and may not make repositories of {namespace}.",
+            settings,
+            "Give it that right there, or make the repository and let the token write to it.",
         )
     ]

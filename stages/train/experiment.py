@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.common.dora_folder import DoraFolder
 from stages.common.experiments import Experiment
 from stages.train.lock import Holder
 
@@ -91,7 +92,7 @@ def begun(
 
 
 def _with_overrides(dora_dir: Path, overrides: Sequence[str]) -> Iterator[str]:
-    for path in sorted(dora_dir.glob("xps/*/.argv.json")):
+    for path in sorted(DoraFolder(dora_dir).xps.glob("*/.argv.json")):
         try:
             if json.loads(path.read_text(encoding="utf-8")) == list(overrides):
                 yield path.parent.name

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stages.common.settings import Settings, Unfit
+from stages.common.settings import Settings, Unusable
 from stages.validate.keys import Shape, codebooks, linear
 
 T5_WIDTHS = {
@@ -72,5 +72,5 @@ def _window(settings: Settings, node: str) -> int:
         return settings.count(f"{node}.winlen")
     exponent = settings.count(f"{node}.radix2_exp", least=0)
     if exponent > 30:
-        raise Unfit(f"{node}.radix2_exp is {exponent}, too large for a window")
+        raise Unusable(f"{node}.radix2_exp is {exponent}, too large for a window")
     return 1 << exponent

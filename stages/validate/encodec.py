@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stages.common.settings import Settings, Unfit
+from stages.common.settings import Settings, Unusable
 from stages.validate.keys import KeyModel, Shape, Shapes, codebooks, norm
 
 NORMS = ("none", "weight_norm", "spectral_norm", "time_group_norm")
@@ -46,19 +46,19 @@ class _SEANet:
         def few(name: str, default: int, least: int = 0) -> int:
             value = settings.count(at(name), default, least=least)
             if value > MANY:
-                raise Unfit(f"{at(name)} is {value}, too many to be true")
+                raise Unusable(f"{at(name)} is {value}, too many to be true")
             return value
 
         ratios = settings.get(at("ratios"), [8, 5, 4, 2])
         if not isinstance(ratios, list) or not all(
             type(ratio) is int and 0 < ratio <= 1024 for ratio in ratios
         ):
-            raise Unfit(f"{at('ratios')} is {ratios!r}, not a list of whole numbers")
+            raise Unusable(f"{at('ratios')} is {ratios!r}, not a list of whole numbers")
         if len(ratios) > 16:
-            raise Unfit(f"{at('ratios')} has {len(ratios)} entries, too many to be true")
+            raise Unusable(f"{at('ratios')} has {len(ratios)} entries, too many to be true")
         norm_type = settings.get(at("norm"), "none")
         if norm_type not in NORMS:
-            raise Unfit(f"{at('norm')} is {norm_type!r}, not one of {', '.join(NORMS)}")
+            raise Unusable(f"{at('norm')} is {norm_type!r}, not one of {', '.join(NORMS)}")
         return cls(
             channels=settings.count(at("channels"), 1),
             dimension=settings.count(at("dimension"), 128),
@@ -189,14 +189,14 @@ def key_model(settings: Settings) -> KeyModel:
     """Give the tensors that an EnCodec's config implies.
 
     Raises:
-        Unfit: when the config says nothing that can be built.
+        Unusable: when the config says nothing that can be built.
     """
     shapes: Shapes = dict(_SEANet.of(settings, "encoder").encoder())
     shapes.update(_SEANet.of(settings, "decoder").decoder())
     if settings.get("encodec.quantizer") == "rvq":
         n_q, bins = settings.count("rvq.n_q", 8), settings.count("rvq.bins", 1024)
         if n_q > MANY:
-            raise Unfit(f"rvq.n_q is {n_q}, too many to be true")
+            raise Unusable(f"rvq.n_q is {n_q}, too many to be true")
         width = _SEANet.of(settings, "encoder").dimension
         shapes.update(codebooks("quantizer", n_q, bins, width))
     return KeyModel(shapes)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.amounts import many
 from pipeline.layout import STAGE_JSON
 from stages.common.checkpoint import State
 from stages.common.checks import Outcome, failed, listed, passed, phrased, skipped, warned
 from stages.common.stored import StoredTensor
+from stages.common.unfit import ANOTHER_STATE, Accepted
 from stages.validate.opened import OpenedFile, Unavailable
 from stages.validate.scan import Scan
 
@@ -52,7 +54,7 @@ def loads(file: OpenedFile) -> Outcome:
     refs = {} if file.pretrained else file.tensors
     if seen != {name: (ref.dtype, ref.shape) for name, ref in refs.items()}:
         return failed(f"torch reads other tensors from {file.name} than are in it.", file.remedy)
-    return passed(f"torch.load(weights_only=True) reads {len(seen)} tensors")
+    return passed(f"torch.load(weights_only=True) reads {many(len(seen), 'tensor')}")
 
 
 def fields(file: OpenedFile) -> Outcome:
@@ -92,15 +94,14 @@ def records(file: OpenedFile, scan: Callable[[], Scan]) -> Outcome:
     return passed(f"{len(file.archive.records)} records match their checksums")
 
 
-def finite(file: OpenedFile, scan: Scan, accepted: Collection[str] = ()) -> Outcome:
+def finite(file: OpenedFile, scan: Scan, accepted: Accepted) -> Outcome:
     """Report the tensors with NaN or Inf; a warning where the export was told to accept them."""
-    if scan.infinite:
-        wrong = warned if set(scan.infinite) <= set(accepted) else failed
-        return wrong(
-            f"NaN or Inf in {len(scan.infinite)} tensors: {listed(scan.infinite)}.",
-            "take another state or epoch: checkpoint.state=ema, checkpoint.epoch=N",
-        )
-    return passed(f"no NaN or Inf in {len(file.tensors)} tensors")
+    if not scan.infinite:
+        return passed(f"no NaN or Inf in {many(len(file.tensors), 'tensor')}")
+    if set(scan.infinite) <= set(accepted.names):
+        return warned(accepted.what, accepted.remedy)
+    told = f"{many(len(scan.infinite), 'tensor')}: {listed(scan.infinite)}"
+    return failed(f"NaN or Inf in {told}.", ANOTHER_STATE)
 
 
 def state(file: OpenedFile, digest: str | None, kept: bool) -> Outcome:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stages.common.settings import Settings, Unfit
+from stages.common.settings import Settings, Unusable
 from stages.validate import conditioners
 from stages.validate.keys import KeyModel, Shape, Shapes, linear, norm
 
@@ -41,10 +41,10 @@ class _Layer:
         dim, heads = settings.count(f"{node}.dim"), settings.count(f"{node}.num_heads")
         kv_repeat = settings.count(f"{node}.kv_repeat", 1)
         if dim % heads or heads % kv_repeat:
-            raise Unfit(f"{node}.num_heads is {heads}, which does not divide dim {dim}")
+            raise Unusable(f"{node}.num_heads is {heads}, which does not divide dim {dim}")
         scale = settings.get(f"{node}.hidden_scale", 4)
         if not isinstance(scale, int | float) or not 0 < scale <= 1024:
-            raise Unfit(f"{node}.hidden_scale is {scale!r}, not a number")
+            raise Unusable(f"{node}.hidden_scale is {scale!r}, not a number")
         position = settings.get(f"{node}.positional_embedding", "sin")
         return cls(
             dim=dim,
@@ -105,7 +105,7 @@ def key_model(settings: Settings) -> KeyModel:
     """Give the tensors that an LM's config implies.
 
     Raises:
-        Unfit: when the config does not say enough, or nothing that can be built.
+        Unusable: when the config does not say enough, or nothing that can be built.
     """
     layer = _Layer.of(settings)
     shapes: Shapes = dict(conditioners.shapes(settings, layer.dim))
@@ -126,7 +126,7 @@ def key_model(settings: Settings) -> KeyModel:
 def _few(settings: Settings, path: str) -> int:
     value = settings.count(path)
     if value > LONGEST:
-        raise Unfit(f"{path} is {value}, too many to be true")
+        raise Unusable(f"{path} is {value}, too many to be true")
     return value
 
 

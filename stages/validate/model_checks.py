@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from stages.common.checks import Outcome, failed, listed, passed, skipped, warned
-from stages.common.settings import Settings, Unfit
+from stages.common.settings import Settings, Unusable
 from stages.validate import encodec, language_model
 from stages.validate.keys import Difference, KeyModel
 from stages.validate.opened import OpenedFile
@@ -31,7 +31,7 @@ def tensors(file: OpenedFile, settings: Settings) -> Outcome:
     """Compare names and shapes with those that xp.cfg implies."""
     try:
         model = key_model(settings)
-    except Unfit as error:
+    except Unusable as error:
         return skipped(f"xp.cfg does not say the shapes: {error}")
     if isinstance(model, str):
         return skipped(model)

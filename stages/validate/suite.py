@@ -17,10 +17,15 @@ from pipeline.stage import Context, Facts, Progress
 from stages.common import agreement, codecs, traps
 from stages.common.checks import FAIL, Check, Outcome, Report, failed, passed, skipped
 from stages.common.requirements import requirements
-from stages.common.settings import CODEC_NODES, LM_NODES, Settings, Unfit
+from stages.common.settings import CODEC_NODES, LM_NODES, Settings, Unusable
+from stages.common.unfit import Accepted
+from stages.common.xp_yaml import without_calls
 from stages.validate import expectations, file_checks, model_checks
 from stages.validate.opened import OpenedFile, Unavailable
 from stages.validate.scan import Scan, scan
+from stages.validate.second_reader import scanned
+
+_CODEC = "compression_model_checkpoint"
 
 Row = tuple[str, Callable[[], Outcome]]
 Comparison = Callable[[Settings, codecs.Codec], Outcome]
@@ -109,6 +114,7 @@ class Suite:
     def _file(self, name: str, model: Model) -> Iterator[Row]:
         file = model.file
         yield f"{name}.loads", partial(file_checks.loads, file)
+        yield f"{name}.scan", partial(scanned, file)
         yield f"{name}.records", partial(_records, model)
         yield f"{name}.fields", partial(file_checks.fields, file)
         if file.problem == "" and "pretrained" in _package(file):
@@ -119,7 +125,7 @@ class Suite:
         yield f"{name}.builders", lambda: requirements(file.config, model.settings)
         yield f"{name}.tensors", lambda: model_checks.tensors(file, model.settings)
         yield f"{name}.dtypes", partial(model_checks.dtypes, file, asked)
-        accepted = (self.export if name == "lm" else self.compression).get("nonfinite", ())
+        accepted = Accepted.of(self.export if name == "lm" else self.compression)
         yield f"{name}.finite", lambda: file_checks.finite(file, model.scan, accepted)
         yield f"{name}.state", partial(file_checks.state, file, digest, asked == "keep")
 
@@ -148,10 +154,10 @@ class Suite:
     def _trained(self, lm: Model) -> float | None:
         """Give the frame rate, in Hz, of the codec in training, where it is known."""
         try:
-            named = str(OmegaConf.select(lm.file.config, "compression_model_checkpoint"))
+            named = str(OmegaConf.select(without_calls(lm.file.config), _CODEC))
             if named == f"//sig/{self.compression.get('signature')}":
                 return self._codec().frame_rate
-        except (Unavailable, Unfit, OmegaConfBaseException):
+        except (Unavailable, Unusable, OmegaConfBaseException):
             return None
         known = codecs.KNOWN.get(named.removeprefix(codecs.REFERENCE_PREFIX))
         return known.frame_rate if known else None
@@ -161,12 +167,12 @@ class Suite:
         name = self.codec.file.pretrained
         if name is not None:
             if name not in codecs.KNOWN:
-                raise Unfit(f"{name} is not a codec that is known here")
+                raise Unusable(f"{name} is not a codec that is known here")
             return codecs.KNOWN[name]
         try:
             return replace(codecs.codec_of(self.codec.file.config), name="the codec")
         except FormatError as error:
-            raise Unfit(error.what) from error
+            raise Unusable(error.what) from error
 
     def _expectations(self, model: Model) -> Iterator[Row]:
         claimed, miniature = self.expect, bool(self.source.get("miniature"))
@@ -217,7 +223,7 @@ def _judged(rows: Iterable[Row]) -> Report:
     for name, look in rows:
         try:
             outcome = look()
-        except Unfit as reason:
+        except Unusable as reason:
             outcome = skipped(str(reason))
         except Unavailable as reason:
             outcome = skipped(str(reason))

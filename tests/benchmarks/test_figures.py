@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.figures import Memory, memory_figures, time_figures
+from benchmarks.figures import Memory, memory_figures, push_figures, time_figures
 from benchmarks.process import Measured
 
 TIMES = {
@@ -94,3 +94,34 @@ def memory(judged=True, **changes):
 )
 def test_memory_is_judged(changes, missed):
     assert {figure.name for figure in memory(**changes) if figure.met is False} == missed
+
+
+def pushes(judged=True, read=1_090_000, push=(1.2, 1.3, 1.0), memory=94_000_000):
+    runs = {"push": push, "put": (1.0, 1.0, 1.0), "client": (2.0, 2.0, 2.0)}
+    timings = {
+        name: [Measured(time, 9.9, read if name == "push" else 0) for time in times]
+        for name, times in runs.items()
+    }
+    held = {"push": memory, "put": 1, "client": 30_000_000}
+    figures = push_figures(timings, held, 1_000_000, judged=judged)
+    return {figure.name: figure for figure in figures}
+
+
+@pytest.mark.parametrize(
+    ("changes", "missed"),
+    [
+        ({}, set()),
+        ({"push": (1.3, 1.3, 1.0)}, {"push=hub against a plain PUT of the file"}),
+        ({"read": 1_110_000}, {"push=hub, bytes read for each byte sent"}),
+        ({"memory": 94_100_000}, {"memory of push=hub above create_commit of the client"}),
+        ({"push": (9.0, 9.0, 9.0), "read": 2_000_000, "judged": False}, set()),
+    ],
+)
+def test_a_push_is_judged(changes, missed):
+    assert {figure.name for figure in pushes(**changes).values() if figure.met is False} == missed
+
+
+def test_a_push_is_held_against_the_client_too():
+    figure = pushes()["push=hub against create_commit of the client"]
+
+    assert (figure.value, figure.least, figure.met) == (0.6, 0.5, None)

@@ -1,6 +1,7 @@
 """``python -m benchmarks``, whole: what it writes and what it leaves."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -43,9 +44,26 @@ def test_it_measures_everything_and_leaves_only_the_results(tmp_path):
     )
     assert results["profiles"]["float32"]
     assert results["machine"]["cores"] >= 1 and results["machine"]["numpy"]
-    assert all(figure["met"] is not False for figure in results["figures"])
-    for figure in results["figures"]:
-        assert figure["name"] in done.stdout
+    assert set(results["push"]["times"]) == {"push", "put", "client"}
+    assert results["push"]["bytes_read"]["client"] > 2 * results["push"]["bytes"]
+    for figure in [*results["figures"], *results["push"]["figures"]]:
+        assert figure["name"] in done.stdout and figure["met"] is not False
+
+
+def test_a_part_keeps_the_results_of_the_other(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text('{"bytes": {"exported": 1}, "push": {"bytes": 1}}')
+    relative = os.path.relpath(tmp_path / "large", ROOT)
+
+    done = benchmark(
+        "--scale", "tiny", "--repeats", "1", "--only", "push", "--folder", relative,
+        "--results", str(path),
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    results = json.loads(path.read_text())
+    assert results["bytes"] == {"exported": 1} and results["push"]["bytes"] == 8_000_000
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -176,6 +176,7 @@ def overlapping(raw: bytes) -> bytes:
     return both(*(field(ENTRY, "data/0", at, "<I", value) for at, value in wrong))(raw)
 
 
+EVIL = b"cos\nsystem\n(S'touch mark'\ntR."
 BOMB = bytes(300 << 20)
 """Of zeros: 300 kB when compressed."""
 
@@ -254,6 +255,10 @@ ARCHIVES: dict[str, tuple[Change, str]] = {
     "a name that is no text": (
         lambda raw: raw.replace(b"archive/data/0", b"archive/data/\xff"), "not text",
     ),
+    # Torch's reader does not tell capitals from small letters.
+    "two pickles": (rewritten(more={"DATA.PKL": EVIL}), "DATA.PKL has capitals in its name"),
+    "data twice": (rewritten(more={"DATA/0": b"others"}), "DATA/0 has capitals in its name"),
+    "a program": (rewritten(more={"constants.pkl": b"N."}), "TorchScript program"),
     "two roots": (lambda raw: raw.replace(b"archive/data/0", b"brchive/data/0"), "root folder"),
     "no pickle": (lambda raw: raw.replace(b"data.pkl", b"data.pkm"), "no data.pkl"),
     # Floods.

@@ -17,6 +17,7 @@ from typing import Any
 from pipeline.errors import FormatError
 from stages.common.archive import Archive
 from stages.common.checkpoint import Checkpoint
+from stages.common.settings import LM_NODES, Settings
 from stages.common.tensors import TensorRef
 
 LARGE = 1 << 20
@@ -51,7 +52,8 @@ def tensors(value: Any) -> list[TensorRef]:
 
 def read_checkpoint(path: Path) -> None:
     """Read everything but the tensors."""
-    Checkpoint.open(path).close()
+    with Checkpoint.open(path) as checkpoint:
+        Settings.of(checkpoint.config, LM_NODES)
 
 
 def said(door: Callable[[Path], None], path: Path) -> str:

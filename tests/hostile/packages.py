@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from omegaconf import OmegaConf
 
 STEERING = "\x1b[2J\x1b[31mred\r\n\n\n\n"
 """Clears a terminal, and fills it."""
@@ -15,6 +16,19 @@ _CONFIG = "solver: musicgen\nlm_model: transformer_lm\n"
 _BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [*{old}, *{old}, *{old}, *{old}, *{old}, *{old}, *{old}, *{old}]\n"
     for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+def growing(first: str, row: str, times: int) -> str:
+    """Give YAML in which every row refers to the one before, ``@`` in the pattern for a row."""
+    rows = "".join(f"a{n}: {row.replace('@', f'a{n - 1}')}\n" for n in range(1, times + 1))
+    return f"{_CONFIG}a0: {first}\n{rows}conditioners: ${{a{times}}}\n"
+
+
+_DOUBLING = growing("x" * 100_000, "${@}${@}", 11)
+_RELATIVE = growing("{x: xxxxxxxx, y: xxxxxxxx}", "{x: '${..@.x}${..@.y}', y: '${..@[x]}'}", 20)
+_NAMED = "".join(f"n{n}: a{n}\n" for n in range(12)) + _DOUBLING.replace("{a", "{${n").replace(
+    "}", "}}"
 )
 
 
@@ -32,6 +46,17 @@ PACKAGES: dict[str, tuple[Any, str]] = {
     "many values in a tree": (exported({"a": list(range(100_000))}), LARGE),
     "many shared values": (exported({"a": [[1] * 1000] * 1000}), LARGE),
     "many interpolations": (exported("a: '" + "${b}" * 20_000 + "'"), LARGE),
+    "texts that double": (exported(_DOUBLING), LARGE),
+    "texts that double, in a tree": (
+        exported(OmegaConf.to_container(OmegaConf.create(_DOUBLING))), LARGE,
+    ),
+    "texts that double, in a DictConfig": (exported(OmegaConf.create(_DOUBLING)), LARGE),
+    "texts that grow in nodes": (exported(_RELATIVE), LARGE),
+    "texts that double by names that are made": (exported(_NAMED), LARGE),
+    "lists that double": (exported(growing("[x]", "['${@}', '${@}']", 14)), LARGE),
+    "nodes that double": (exported(growing("x", "{x: '${@}', y: '${@}'}", 14)), LARGE),
+    "nothing, doubled": (exported(growing("''", "${@}${@}", 14)), LARGE),
+    "a chain of references": (exported(growing("x", "${@}", 1000)), LARGE),
     "deep interpolations": (exported("a: '" + "${" * 4000 + "}" * 4000 + "'"), UNREADABLE),
     "a number of base 60 and a fraction": (exported("a: 1" + ":1" * 3000 + ".5"), UNREADABLE),
     "a tag that runs": (exported(f"{_CONFIG}a: !!python/object/apply:os.system [ls]"), "be read"),

@@ -126,6 +126,8 @@ def usual(place: Place) -> int:
         ("archives", "a bit of the pickle"),
         ("archives", "a name that steers the terminal"),
         ("packages", "aliases of aliases"),
+        ("packages", "texts that double"),
+        ("packages", "texts that double, in a DictConfig"),
         ("packages", "weights that steer the terminal"),
     ],
 )
@@ -152,7 +154,10 @@ def test_a_flipped_bit_of_the_weights_leaves_no_output(place: Place) -> None:
 
     done, _ = watched(place, *request(place, path))
 
-    assert done.returncode == 1 and "record data/0 is not as it was saved" in done.stderr
+    assert (
+        done.returncode == 1
+        and "record data/0 (emb.weight is in it) is not as it was saved" in done.stderr
+    )
     assert not [*place.outputs.rglob("state_dict.bin"), *place.outputs.rglob("*.tmp")]
 
 

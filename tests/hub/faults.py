@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.hub.refusals import RefusalError, too_many_requests
+
+if TYPE_CHECKING:
+    from tests.hub.hub import Hub
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,9 @@ class Fault:
             which then has no effect; of the body that is answered to a GET. The answer to a HEAD
             has none, so that nothing happens to it, but it is counted.
         lost_reply: the work is done, and the connection closed without an answer.
+        meanwhile: done first, in the way of this request, by somebody else.
+        stall: seconds between the line in the log and what the client gets, be it an answer or the
+            end of the connection: time to kill it when just so much has been done.
     """
 
     status: int | None = None
@@ -32,6 +38,8 @@ class Fault:
     delay: float = 0.0
     cut_after: int | None = None
     lost_reply: bool = False
+    meanwhile: Callable[[Hub], object] | None = None
+    stall: float = 0.0
 
     def refusal(self) -> RefusalError | None:
         """Give what is answered instead of the work."""
@@ -67,7 +75,9 @@ class Faults:
             raise ValueError(f"There is no route {route!r}; there are {', '.join(self.routes)}.")
         fault = Fault(**what)
         if fault == NONE:
-            raise ValueError("Say what goes wrong: status, delay, cut_after or lost_reply.")
+            raise ValueError(
+                "Say what goes wrong: status, delay, cut_after, lost_reply, meanwhile or stall."
+            )
         with self._lock:
             self._planned[route] += [fault] * times
 

@@ -6,9 +6,10 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
+from time import monotonic
 
 from tests.hub import git
 from tests.hub.accounts import Accounts
@@ -29,12 +30,14 @@ class Request:
         method: of HTTP.
         path: as it was asked for, with the query.
         status: what was answered; ``None`` when the connection was closed instead.
+        at: seconds on the clock that only goes forward.
     """
 
     route: str
     method: str
     path: str
     status: int | None
+    at: float = field(default_factory=monotonic, compare=False)
 
 
 class Hub:

@@ -86,17 +86,21 @@ class _Handler(BaseHTTPRequestHandler):
         body = Body(self.rfile, self.headers)
         if self.server.closing.wait(fault.delay):
             return self._hang_up(name)
+        if fault.meanwhile is not None:
+            fault.meanwhile(self.server.hub)
         if fault.cut_after is not None and self.command in ("POST", "PUT"):
             for _ in body.blocks(fault.cut_after):
                 pass
-            return self._hang_up(name)
+            return self._hang_up(name, fault.stall)
         pairs = dict(parse_qsl(query))
         answer = self._answer(fault, route, Call(self.server.hub, names, pairs, self.headers, body))
         for _ in body.blocks():
             pass
         if fault.lost_reply:
-            return self._hang_up(name)
+            return self._hang_up(name, fault.stall)
         self._log(name, answer.status)
+        if self.server.closing.wait(fault.stall):
+            return self._break_off()
         self._send(answer, fault.cut_after)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = serve  # noqa: N815 - http.server's names
@@ -130,11 +134,14 @@ class _Handler(BaseHTTPRequestHandler):
             left -= len(block[:left])
         if cut_after is not None:
             self.wfile.flush()
-            self.close_connection = True
-            _break(self.connection)
+            self._break_off()
 
-    def _hang_up(self, name: str) -> None:
+    def _hang_up(self, name: str, stall: float = 0.0) -> None:
         self._log(name, None)
+        self.server.closing.wait(stall)
+        self._break_off()
+
+    def _break_off(self) -> None:
         self.close_connection = True
         _break(self.connection)
 

@@ -2,6 +2,7 @@
 
 import os
 from contextlib import suppress
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,27 @@ def test_a_reply_that_is_lost_hides_what_was_done(hub, api, head):
     assert not is_refusal(error) and statuses(hub, "commit") == [None]
     assert api.list_repo_commits(REPO)[1].commit_id == head
     assert "new" in api.list_repo_files(REPO)
+
+
+def test_somebody_else_may_be_faster(hub, api, head):
+    hub.faults.add("commit", meanwhile=lambda hub: hub.seed(REPO, {"b.txt": b"theirs"}, "eve"))
+    release(api, new=b"1")
+    assert [commit.title for commit in api.list_repo_commits(REPO)][:2] == ["release", "seed"]
+
+
+@pytest.mark.parametrize(
+    ("what", "done"), [({}, True), ({"lost_reply": True}, True), ({"cut_after": 0}, False)]
+)
+def test_a_stalled_request_has_been_served_before_its_client_knows(hub, head, what, done):
+    hub.faults.add("branch", stall=60.0, **what)
+    client = HTTPConnection("127.0.0.1", hub.port, timeout=0.3)
+    headers = {"Authorization": f"Bearer {hub.tokens['write']}"}
+    client.request("POST", f"/api/models/{REPO}/branch/next", "{}", headers)
+    with pytest.raises(TimeoutError):
+        client.getresponse()
+    client.close()
+    assert statuses(hub, "branch") == [None if what else 200]
+    assert ("refs/heads/next" in hub.store.repo(REPO).refs) == done
 
 
 def test_a_fault_meets_its_own_route_and_in_order(hub, api, head):

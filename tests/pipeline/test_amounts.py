@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.amounts import amount, count
+from pipeline.amounts import amount, apart, count, many
 
 
 @pytest.mark.parametrize(
@@ -22,8 +22,21 @@ def test_bytes(size, text):
     assert amount(size, "bytes") == text
 
 
+def test_two_to_compare_do_not_read_the_same():
+    assert apart(7_720_000, 7_830_000) == ("7.72 MB", "7.83 MB")
+    assert apart(7_724_000, 7_721_000) == ("7,724,000 B", "7,721,000 B")
+    assert apart(1000, 1000) == ("1 kB", "1 kB")
+
+
 def test_anything_else_has_its_noun():
     assert amount(3, "epochs") == "3 epochs"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 tensors"), (1, "1 tensor"), (1200, "1,200 tensors")]
+)
+def test_a_number_of_things(number, text):
+    assert many(number, "tensor") == text
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,19 @@ def test_a_text_is_whole_or_absent(tmp_path):
     assert os.listdir(tmp_path) == ["run.json"]
 
 
+def test_a_file_that_was_not_completed_leaves_the_one_before(tmp_path):
+    target = tmp_path / "weights"
+    target.write_bytes(b"before")
+    with pytest.raises(KeyboardInterrupt), files.new_file(target) as file:
+        file.write(b"half")
+        raise KeyboardInterrupt
+    assert target.read_bytes() == b"before" and os.listdir(tmp_path) == ["weights"]
+    with files.new_file(target) as file:
+        file.write(b"after")
+        assert target.read_bytes() == b"before"
+    assert target.read_bytes() == b"after" and os.listdir(tmp_path) == ["weights"]
+
+
 def test_a_folder_replaces_the_one_before(tmp_path):
     for round_ in ("first", "second"):
         ready = tmp_path / "out.tmp"

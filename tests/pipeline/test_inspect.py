@@ -70,11 +70,10 @@ def test_what_is_wrong_is_at_the_end_and_the_status_says_so(tmp_path, capsys):
     assert main([str(path)]) == 1
     captured = capsys.readouterr()
     assert captured.err == ""
-    assert captured.out.splitlines()[-2:] == [
-        "problem  The file holds one rank's share of an FSDP run; only rank 0's has the whole "
-        "model.",
-        f"         → Give that of rank 0: {path.with_suffix('')}",
-    ]
+    assert " ".join(captured.out.split()).endswith(
+        "problem The file holds one rank's share of an FSDP run; only rank 0's has the whole "
+        f"model. → Give that of rank 0: {path.with_suffix('')}"
+    )
 
 
 def test_json_alone_is_on_the_output(tmp_path, capsys):
@@ -83,6 +82,29 @@ def test_json_alone_is_on_the_output(tmp_path, capsys):
     captured = capsys.readouterr()
     assert captured.err == ""
     assert json.loads(captured.out)["path"] == str(tmp_path / "bad:warning:.th")
+
+
+def test_what_cannot_be_inspected_is_one_document_too(tmp_path, capsys):
+    path = tmp_path / "no such.th"
+    assert main([str(path), "--json"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    values = json.loads(captured.out)
+    assert (values["format"], values["what"]) == (1, str(path))
+    assert "no file" in values["error"]["what"] and values["error"]["where"] == str(path)
+    assert list(values["error"]) == ["what", "where", "remedy"]
+
+
+def test_lines_are_as_wide_as_they_are_asked_to_be(ugly_place, capsys, monkeypatch):
+    def widest() -> int:
+        main([LM, "--dora-dir", str(ugly_place.dora)])
+        told = capsys.readouterr().out.split("hint")[1]
+        return max(map(len, told.splitlines()))
+
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert widest() > 100
+    monkeypatch.setenv("COLUMNS", "72")
+    assert widest() <= 72
 
 
 class TestTensors:
@@ -135,12 +157,27 @@ def test_an_error_has_three_lines(tmp_path, capsys):
     assert captured.err.splitlines()[1] == str(path)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["~nosuchuser/c.th"], ["c.th", "--dora-dir", "~nosuchuser/c.th"]]
+    + [["c.th", "--outputs", "~nosuchuser/c.th"]],
+)
+def test_the_home_of_nobody(arguments, capsys):
+    assert main(arguments) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "error There is no home folder ~nosuchuser: this machine knows no such user.",
+        "~nosuchuser/c.th",
+        "Write it in full, from the root: /.../c.th",
+    ]
+
+
 def test_help_has_examples(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["--help"])
     assert ended.value.code == 0
     out = capsys.readouterr().out
-    assert "python -m pipeline.inspect //sig/9370b59c" in out and "exit status" in out
+    assert "python -m pipeline.inspect //sig/9370b59c" in out and "exit status: 0 when" in out
+    assert "2 when the command line" in out
 
 
 def test_it_imports_nothing_heavy(tmp_path):

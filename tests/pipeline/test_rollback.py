@@ -168,8 +168,8 @@ def test_a_token_that_may_only_read_is_refused(hub: Hub, tmp_path: Path) -> None
     [
         (None, "cannot be read"),
         ("{", "no receipt"),
-        ('{"format": 2, "targets": []}', "another version"),
-        ('{"format": 1, "targets": []}', "Nothing in this receipt went to the Hub"),
+        ('{"format": 2, "targets": []}', "has the format 2"),
+        ('{"format": 1, "targets": []}', "nothing was published"),
         ('{"format": 1, "targets": [{"target": "hub", "commit": 1}]}', "no receipt"),
         ("[]", "no receipt"),
     ],
@@ -181,4 +181,4 @@ def test_what_is_no_receipt_is_said(hub: Hub, tmp_path: Path, text: str | None, 
     env = environment(**hub.environment("write"))
     done = pipeline(str(path), cwd=tmp_path, env=env, module="pipeline.rollback")
     assert done.returncode == 1 and says in done.stderr
-    assert len(done.stderr.splitlines()) == 3 and str(path) in done.stderr
+    assert len(done.stderr.splitlines()) <= 3 and str(path) in done.stderr

@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from pipeline.stage import Plan, Record
 from stages.collect import Collect
 from stages.common import saving
 from stages.common.checkpoint import Checkpoint
+from tests import exports
 from tests.experiments import (
     rewrite,
     write_encodec_experiment,
@@ -32,6 +34,7 @@ from tests.exports import Bench, request, source
 from tests.hub_cache import write_cached
 from tests.servers import https_server
 
+small_disk = exports.small_disk
 LM, CODEC, SHARDED, PLAIN = "1a2b3c4d", "98dabcc6", "f5d9f5d9", "0e1f0e1f"
 
 
@@ -118,6 +121,33 @@ class TestDora:
         history = json.loads(bench.run.collect.history.read_text())
         assert history == source(path)["history"]
 
+    def test_a_file_that_was_replaced_since_the_plan(self, bench, tmp_path):
+        folder = write_lm_experiment(tmp_path / "dora", LM, epochs=2)
+        asked = of(sig=LM, dora_dir=str(tmp_path / "dora"))
+        bench.plan(asked)
+        later = write_lm_experiment(tmp_path / "later", LM, epochs=4) / "checkpoint.th"
+        later.rename(folder / "checkpoint.th")
+        with pytest.raises(SourceError) as caught:
+            bench.do(asked)
+        assert str(caught.value).splitlines() == [
+            "The checkpoint was replaced since the plan: best state of epoch 1 was planned, "
+            "now it has the best state of epoch 3.",
+            str(folder / "checkpoint.th"),
+            "Run the same command again.",
+        ]
+        assert not any(bench.run.collect.root.iterdir())
+        bench.run.collect.root.rmdir()
+        assert done(bench, asked).facts["epoch"] == 3
+
+    def test_another_ranks_file_that_was_replaced_since_the_plan(self, bench, tmp_path):
+        folder = write_lm_experiment(tmp_path / "dora", SHARDED, fsdp=True)
+        asked = of(sig=SHARDED, dora_dir=str(tmp_path / "dora"), state="last")
+        bench.plan(asked)
+        one = folder / "checkpoint.th.1"
+        rewrite(one, model={key: shard + 1 for key, shard in source(one)["model"].items()})
+        with pytest.raises(SourceError, match="replaced since the plan"):
+            bench.do(asked)
+
     def test_nothing_but_a_link_and_two_small_files(self, bench, dora):
         done(bench, of(sig=LM, dora_dir=str(dora)))
         names = {path.name for path in bench.run.collect.root.iterdir()}
@@ -178,8 +208,13 @@ class TestDora:
         facts = done(bench, asked).facts
         assert (facts["state"], facts["dtypes"]) == ("ema", {"float32": 36})
         assert len(facts["shards"]) == 1
-        assert "state_digest" not in plan.facts  # it would take to read the shards
+        assert "state_digest" in plan.facts  # put together from the directories
         assert plan.facts.items() <= facts.items()
+
+    def test_views_of_a_flat_buffer_are_read_for_their_digest(self, bench, dora):
+        asked = of(sig=SHARDED, dora_dir=str(dora), state="last")
+        plan, facts = bench.plan(asked), done(bench, asked).facts
+        assert "state_digest" not in plan.facts and "state_digest" in facts
 
     def test_another_rank_that_saved_again_is_collected_again(self, bench, dora, tmp_path):
         copy = tmp_path / "dora"
@@ -312,6 +347,10 @@ class TestTrained:
         asked = of(sig=LM, dora_dir=str(trained.run.outputs.dora))
         assert done(trained, asked).facts["miniature"] is True
 
+    def test_what_only_a_resolver_tells_makes_no_miniature(self, bench, tmp_path):
+        write_lm_experiment(tmp_path, LM, config_overrides={"synthetic": "${oc.decode:8}"})
+        assert done(bench, of(sig=LM, dora_dir=str(tmp_path))).facts["miniature"] is False
+
     def test_another_package(self, trained):
         asked = of("train", package="stages.miniature", overrides=["optim.epochs=2"])
         facts = done(trained, asked).facts
@@ -344,6 +383,8 @@ class TestFile:
         record = bench.do(asked)
         assert plan.facts.items() <= record.facts.items()
         assert ("state_digest" in plan.facts) is (form != "legacy")
+        memory = [note for note in plan.notes if re.search(r"converted, in \d+ kB of memory", note)]
+        assert bool(memory) is (form == "legacy")
         facts = record.facts
         assert (facts["kind"], facts["form"], facts["state"]) == ("file", "exported", "best")
         assert (facts["epoch"], facts["epochs"], facts["signature"]) == (None, 0, None)
@@ -354,6 +395,11 @@ class TestFile:
             assert collected.archive.directory_digest == facts["archive"]
         assert bench.run.collect.checkpoint.is_symlink() is (form != "legacy")
         assert json.loads(bench.run.collect.history.read_text()) == []
+
+    def test_a_disk_without_room_for_an_old_one(self, tmp_path_factory, small_disk, dora):
+        checkpoint = dora / "xps" / LM / "checkpoint.th"
+        path = write_exported(tmp_path_factory.mktemp("old") / STATE_DICT, checkpoint, "legacy")
+        assert "disk is too full" in problem(Bench.at(small_disk), of("file", path=str(path)))
 
     def test_a_training_checkpoint_and_its_epoch(self, bench, dora):
         path = dora / "xps" / LM / "checkpoint_2.th"

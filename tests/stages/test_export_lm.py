@@ -1,6 +1,7 @@
 """``state_dict.bin``: equal to torch's own work, safe to load, the same from anywhere."""
 
 import os
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from pipeline.errors import FormatError, OutputError, PipelineError, SourceError
+from pipeline.errors import FormatError, OutputError, SourceError
 from pipeline.files import file_digest
 from pipeline.layout import STATE_DICT
 from stages.common.checkpoint import Checkpoint
@@ -254,6 +255,20 @@ def test_no_nan_is_published_unless_it_is_allowed(tmp_path, dtype, value):
         bench.run.export_lm.root.rmdir()
     record = bench.do(ExportLM(export(dtype=dtype, allow_nonfinite=True)))
     assert record.facts.get("nonfinite", []) == ([] if fits else ["linears.2.weight"])
+    made = value == 3e38 and not fits
+    assert record.facts.get("overflowed", []) == (["linears.2.weight"] if made else [])
+
+
+def test_of_tied_tensors_with_nan_every_name_is_told(tmp_path):
+    folder = write_lm_experiment(tmp_path / "dora", SIG)
+    best = source(folder / "checkpoint.th")["best_state"]
+    best["model"]["linears.2.weight"][1, 1] = float("nan")
+    best["model"]["linears.3.weight"] = best["model"]["linears.2.weight"]
+    rewrite(folder / "checkpoint.th", best_state=best)
+    bench = collected(tmp_path, sig=SIG, dora_dir=str(tmp_path / "dora"))
+    record = bench.do(ExportLM(export(dtype="float16", allow_nonfinite=True)))
+    assert record.facts["nonfinite"] == ["linears.2.weight", "linears.3.weight"]
+    assert "overflowed" not in record.facts
 
 
 def test_the_last_state_of_a_sharded_run(tmp_path, dora):
@@ -289,8 +304,11 @@ def test_a_flipped_bit_is_found_while_copying(tmp_path):
     content[content.index(needle) + 5] ^= 1
     path.write_bytes(content)
     bench = collected(tmp_path, sig=SIG, dora_dir=str(tmp_path / "dora"))
-    with pytest.raises(PipelineError):
+    with pytest.raises(FormatError) as caught:
         bench.do(ExportLM(export()))
+    error = caught.value
+    assert re.search(r"record data/\d+ \(linears\.0\.weight\) is not as", error.what), error.what
+    assert error.where == str(path)
     assert os.listdir(bench.run.export_lm.root) == []
 
 
@@ -302,3 +320,17 @@ def test_a_full_disk_is_said_before_the_first_byte(small_disk, dora):
     with pytest.raises(OutputError, match="disk is too full"):
         bench.do(stage)
     assert os.listdir(bench.run.export_lm.root) == []
+
+
+def test_a_flipped_bit_in_another_ranks_file_is_said_of_that_file(tmp_path, dora):
+    copy = tmp_path / "copy"
+    shutil.copytree(dora / "xps" / SHARDED, copy / "xps" / SHARDED)
+    path = copy / "xps" / SHARDED / "checkpoint.th.1"
+    needle = source(path)["model"]["linears.3.weight"].numpy().tobytes()[:64]
+    first = next(iter(source(path)["model"]))
+    content = bytearray(path.read_bytes())
+    content[content.index(needle) + 5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(FormatError, match=rf"data/\d+ \({first} is in it\)") as caught:
+        collected(tmp_path, sig=SHARDED, dora_dir=str(copy), state="last")
+    assert caught.value.where == str(path)

@@ -27,6 +27,7 @@ def download(
     revision: str = "main",
     cache_dir: Path | None = None,
     advance: Callable[[int], None] = lambda _: None,
+    endpoint: str | None = None,
 ) -> Path:
     """Give a repository's file in the Hub cache, having downloaded it if need be.
 
@@ -38,6 +39,7 @@ def download(
         revision: a branch, a tag or a commit.
         cache_dir: the Hub cache; by default `default_cache`.
         advance: told the bytes that arrive.
+        endpoint: the Hub's address; by default the client's own.
 
     Raises:
         SourceError: when it is not there, not accessible, or there is no network.
@@ -45,13 +47,14 @@ def download(
     _demand_repo_id(repo_id)
     from huggingface_hub import hf_hub_download
 
-    with _translated(repo_id, file_name, revision):
+    with translated(repo_id, file_name, revision):
         found = hf_hub_download(
             repo_id,
             file_name,
             revision=revision,
             cache_dir=cache_dir or default_cache(),
             tqdm_class=_bar(advance),
+            endpoint=endpoint,
         )
     return Path(found)
 
@@ -82,7 +85,7 @@ def size_of(repo_id: str, file_name: str, revision: str = "main") -> int | None:
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
     try:
-        with _translated(repo_id, file_name, revision):
+        with translated(repo_id, file_name, revision):
             return get_hf_file_metadata(hf_hub_url(repo_id, file_name, revision=revision)).size
     except SourceError:  # the download that follows says what is wrong
         return None
@@ -123,7 +126,7 @@ def _bar(advance: Callable[[int], None]) -> Any:
 
 
 @contextmanager
-def _translated(repo_id: str, file_name: str, revision: str) -> Iterator[None]:
+def translated(repo_id: str, file_name: str, revision: str) -> Iterator[None]:
     """Turn the library's errors into ours."""
     from huggingface_hub import errors
 

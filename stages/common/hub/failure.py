@@ -8,13 +8,19 @@ not be sent with the HTTP error as its cause), which it spreads over ``httpx`` o
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 
 from pipeline.errors import PushError
 
+LONGEST_WAIT = 300.0
+"""Seconds; the Hub's ordinary rate limits last no longer. For more, a person is told."""
+
 _PASSING = (408, 425, 429)
 _NEXT = "Run the same command again: what has arrived is not sent twice."
-_FULL = re.compile(r"storage|quota|payment|upgrade|space", re.IGNORECASE)
+_FULL = re.compile(r"storage (limit|quota|space)|quota|payment|upgrade", re.IGNORECASE)
+_RESET = re.compile(r"\br=0;t=(\d+)")
 _LINE = 200
 
 
@@ -33,16 +39,20 @@ class Failure:
     Attributes:
         status: of HTTP; ``None`` when there was no answer to have one.
         reason: what the Hub or the network said, on one line.
+        request: the id under which the Hub's people find it.
         network: whether there was no answer because the connection broke, or never was.
         wait: seconds that the Hub asks to wait.
         offline: whether the client was told not to use the network.
+        gated: whether the owners of the repository have yet to let this user in.
     """
 
     status: int | None
     reason: str
+    request: str = ""
     network: bool = False
     wait: float | None = None
     offline: bool = False
+    gated: bool = False
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
@@ -55,16 +65,21 @@ class Failure:
         for found in chain:
             if isinstance(found, errors.HfHubHTTPError):
                 status = found.response.status_code
-                asked = found.response.headers.get("Retry-After", "")
-                wait = float(asked) if asked.isdigit() else None
                 said = found.server_message or str(found).partition("\n")[0]
-                request = f" (request {found.request_id})" if found.request_id else ""
-                return cls(status, f"{status}: {said}"[:_LINE] + request, wait=wait)
+                return cls(
+                    status,
+                    f"{status}: {said}"[:_LINE],
+                    request=found.request_id or "",
+                    wait=_asked_wait(found.response.headers),
+                    gated=isinstance(found, errors.GatedRepoError),
+                )
         broken = (errors.HfHubHTTPError.__bases__[0], ConnectionError, TimeoutError)
         offline = any(isinstance(found, errors.OfflineModeIsEnabled) for found in chain)
+        # What lies at the bottom is the socket's error, or that of a library below the client's.
         network = any(isinstance(found, broken) for found in chain) and not offline
         text = " ".join(str(chain[-1]).split())
-        return cls(None, f"{type(chain[-1]).__name__}: {text}"[:_LINE], network, offline=offline)
+        reason = f"{type(chain[-1]).__name__}: {text}"[:_LINE]
+        return cls(None, reason, network=network, offline=offline)
 
     @property
     def ambiguous(self) -> bool:
@@ -73,20 +88,30 @@ class Failure:
 
     @property
     def passing(self) -> bool:
-        """Whether it may go well a moment later."""
-        return self.ambiguous or self.status in _PASSING
+        """Whether it may go well a moment later, and not only in an hour."""
+        soon = (self.wait or 0.0) <= LONGEST_WAIT
+        return soon and (self.ambiguous or self.status in _PASSING)
 
     def error(self, repo_id: str, endpoint: str) -> PushError:
         """Say it to a person: what happened, where, what to type next."""
         what, hint = self._words(repo_id, endpoint)
-        return PushError(what, f"{endpoint}/{repo_id}: {self.reason}", hint)
+        request = f" (request {self.request})" if self.request else ""
+        return PushError(what, f"{endpoint}/{repo_id}: {self.reason}{request}", hint)
 
     def _words(self, repo_id: str, endpoint: str) -> tuple[str, str]:
         namespace = repo_id.partition("/")[0]
         if self.offline:
             return "HF_HUB_OFFLINE is set: nothing can be published.", "Unset it, or say push=cache"
         if self.network:
-            return "The Hub cannot be reached, or the connection broke.", _NEXT
+            return (
+                "The Hub cannot be reached, or the connection broke.",
+                f"Look at the network, and at push.endpoint or HF_ENDPOINT. {_NEXT}",
+            )
+        if self.gated:
+            return (
+                f"{repo_id} is gated: its owners decide who may read it.",
+                f"Ask for access at {endpoint}/{repo_id}, then run the same command again.",
+            )
         if self.status == 401:
             return (
                 "The Hub does not accept the token.",
@@ -101,8 +126,7 @@ class Failure:
         if self.status == 403:
             return (
                 f"The token may not do this in {repo_id}.",
-                f"Take one that may write there, of {endpoint}/settings/tokens; "
-                "or propose it: push.pr=true",
+                f"Give it that right, or take another, at {endpoint}/settings/tokens",
             )
         if self.status == 404:
             return (
@@ -110,8 +134,21 @@ class Failure:
                 "Give another: push.repo_id=org/name",
             )
         if self.status == 429:
-            moment = f"{self.wait:.0f} seconds" if self.wait else "a few minutes"
-            return "The Hub asks to slow down.", f"Run the same command again in {moment}."
+            return "The Hub asks to slow down.", f"Run the same command again in {self._moment()}."
         if self.ambiguous:
             return "The Hub failed.", _NEXT
         return "The Hub refused.", "Nothing was published."
+
+    def _moment(self) -> str:
+        if self.wait is None:
+            return "a few minutes"
+        return f"{self.wait:.0f} seconds" if self.wait < 100 else f"{ceil(self.wait / 60)} minutes"
+
+
+def _asked_wait(headers: Mapping[str, str]) -> float | None:
+    """Read for how long the Hub asks to wait; it says so in one header or the other."""
+    asked = headers.get("Retry-After", "")
+    if asked.isdigit():
+        return float(asked)
+    limit = _RESET.search(headers.get("RateLimit", ""))
+    return float(limit[1]) if limit else None

@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.errors import PushError
 from stages.common.hub.contents import Change
 from stages.common.hub.failure import Failure, kinds
+from stages.common.hub.overheard import overheard
 from stages.common.hub.repository import Repository, quiet
 
 _STALE = 412
@@ -62,6 +63,7 @@ class Landing:
                 failure = Failure.of(error)
                 landed = self._found(known) if self._may_have_landed(failure) else None
                 if landed is not None:
+                    patience.say(f"{failure.reason.rstrip('.')}; the commit is there all the same")
                     return landed
                 if failure.status == _STALE:
                     raise self._conflict() from error
@@ -75,7 +77,7 @@ class Landing:
         raise AssertionError("unreachable")
 
     def _send(self, operations: Sequence[Any]) -> str:
-        with quiet():
+        with quiet(), overheard(self.repository.say):
             made = self.repository.api.create_commit(
                 self.repository.repo_id,
                 operations,
@@ -92,6 +94,13 @@ class Landing:
 
     def _found(self, known: set[int]) -> str | None:
         """Look for the commit among what is there now."""
+        try:
+            return self._look(known)
+        except PushError as error:
+            what = f"{error.what} Whether the commit has arrived is not known."
+            raise PushError(what, error.where, error.hint) from error
+
+    def _look(self, known: set[int]) -> str | None:
         refs = self.repository.refs()
         if self.proposed:
             fresh = [oid for number, oid in refs.proposals.items() if number not in known]

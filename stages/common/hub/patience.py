@@ -12,8 +12,6 @@ from stages.common.hub.failure import Failure, kinds
 ATTEMPTS = 4
 FIRST_PAUSE = 1.0
 """Seconds; each further pause is twice as long."""
-LONGEST_PAUSE = 300.0
-"""Seconds; the Hub's rate limits last no longer."""
 
 T = TypeVar("T")
 
@@ -30,8 +28,13 @@ class Patience:
     say: Callable[[str], None] = lambda _: None
     attempts: int = ATTEMPTS
 
-    def __call__(self, ask: Callable[[], T]) -> T:
+    def __call__(self, ask: Callable[[], T], *, refusals: bool = True) -> T:
         """Give the answer to a question that changes nothing when it is asked twice.
+
+        Args:
+            ask: asks it.
+            refusals: whether to ask again after an answer that is none, too; ``False`` where the
+                client does that by itself.
 
         Raises:
             Exception: of `kinds`, the last one; at once where asking again is of no use.
@@ -41,7 +44,8 @@ class Patience:
                 return ask()
             except kinds() as error:
                 failure = Failure.of(error)
-                if not failure.passing or attempt == self.attempts - 1:
+                hopeless = not failure.passing or not (refusals or failure.network)
+                if hopeless or attempt == self.attempts - 1:
                     raise
                 self.pause(failure, attempt)
         raise AssertionError("unreachable")
@@ -54,6 +58,5 @@ class Patience:
             attempt: how many pauses there have been.
         """
         seconds = FIRST_PAUSE * 2**attempt if failure.wait is None else failure.wait
-        seconds = min(seconds, LONGEST_PAUSE)
-        self.say(f"{failure.reason}; again in {seconds:.0f} s")
+        self.say(f"{failure.reason.rstrip('.')}; again in {seconds:.0f} s")
         time.sleep(seconds)

@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pipeline import __version__
 from pipeline.errors import PushError
 from stages.common.hub.account import Account
-from stages.common.hub.contents import HeldFile, Tree
+from stages.common.hub.contents import Tree
 from stages.common.hub.failure import Failure, kinds
+from stages.common.hub.overheard import overheard
 from stages.common.hub.patience import Patience
+from stages.common.hub.remote import held
 
 MAIN = "main"
 CLIENT = "audiocraft-release-pipeline"
@@ -88,7 +90,7 @@ class Repository:
         self.repo_id = repo_id
         self.api = HfApi(endpoint=endpoint, library_name=CLIENT, library_version=__version__)
         self.endpoint = str(self.api.endpoint)
-        self.patience = Patience(say)
+        self.say, self.patience = say, Patience(say)
 
     @property
     def url(self) -> str:
@@ -124,9 +126,24 @@ class Repository:
 
         return self._ask(ask)
 
-    def demand_access(self, write: bool) -> None:
-        """Ask whether the token may read, or write."""
-        self._ask(lambda: self.api.auth_check(self.repo_id, write=write))
+    def may_write(self) -> bool:
+        """Tell whether the token may change the repository."""
+        from huggingface_hub.errors import HfHubHTTPError
+
+        def ask() -> bool:
+            try:
+                self.api.auth_check(self.repo_id, write=True)
+            except HfHubHTTPError as error:
+                if error.response.status_code == 403:
+                    return False
+                raise
+            return True
+
+        return self._ask(ask)
+
+    def demand_reading(self) -> None:
+        """Ask whether the token may read the files."""
+        self._ask(lambda: self.api.auth_check(self.repo_id))
 
     def refs(self) -> Refs:
         """List the names of commits."""
@@ -146,20 +163,14 @@ class Repository:
         """List the files of a commit with their digests."""
         from huggingface_hub import RepoFile
 
-        def ask() -> list[Any]:
-            return list(self.api.list_repo_tree(self.repo_id, revision=commit, recursive=True))
-
-        files = (entry for entry in self._ask(ask) if isinstance(entry, RepoFile))
-        return {
-            file.path: HeldFile(
-                file.path, file.size, file.blob_id, file.lfs.sha256 if file.lfs else None
-            )
-            for file in files
-        }
+        with self.told():  # patient is the client itself, here and with the history
+            found = list(self.api.list_repo_tree(self.repo_id, revision=commit, recursive=True))
+        return {entry.path: held(entry) for entry in found if isinstance(entry, RepoFile)}
 
     def history(self, revision: str) -> list[Commit]:
         """List a commit and those before it, the newest first."""
-        found = self._ask(lambda: self.api.list_repo_commits(self.repo_id, revision=revision))
+        with self.told():
+            found = self.api.list_repo_commits(self.repo_id, revision=revision)
         return [Commit(c.commit_id, c.title, c.message, tuple(c.authors)) for c in found]
 
     def read(self, path: str, commit: str) -> bytes:
@@ -173,7 +184,8 @@ class Repository:
                 )
                 return Path(found).read_bytes()
 
-        return self._ask(ask)
+        with self.told():
+            return self.patience(ask, refusals=False)
 
     def complaints(self, card: str) -> list[str]:
         """Ask what the Hub finds wrong with a card's metadata."""
@@ -244,9 +256,10 @@ class Repository:
 
     @contextmanager
     def told(self) -> Iterator[None]:
-        """Turn the client's errors into ours."""
+        """Turn the client's errors into ours, and its warnings into notes."""
         try:
-            yield
+            with overheard(self.say):
+                yield
         except kinds() as error:
             if (ours := _ours(error)) is not None:
                 raise ours from error

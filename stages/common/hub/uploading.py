@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from pipeline.errors import PushError
-from pipeline.stage import Progress
+from pipeline.stage import Progress, Task
 from stages.common.hub.failure import Failure, kinds
 from stages.common.hub.repository import Repository, quiet
 
@@ -80,6 +80,22 @@ class _Watched(io.BufferedIOBase):
         return self._hashed == parcel.size and self._hash.hexdigest() != parcel.sha256
 
 
+class _Sending:
+    """How far one of the files is, told beside the amount of all of them."""
+
+    def __init__(self, task: Task, parcel: Parcel) -> None:
+        self._task, self._parcel = task, parcel
+        self._done = self._share = 0
+
+    def advance(self, step: int) -> None:
+        self._done += step
+        share = 100 * self._done // max(self._parcel.size, 1)
+        if share != self._share:
+            self._share = share
+            self._task.say(f"{self._parcel.name} {share} %")
+        self._task.advance(step)
+
+
 @cache
 def _operation() -> Any:
     """Give the client's operation that adds a file, watched while it is read."""
@@ -96,18 +112,27 @@ def _operation() -> Any:
                     yield file
                     return
                 watched = _Watched(file, self.advance)
-                yield watched  # type: ignore[misc]
-            if watched.differs(self.parcel):
-                raise _changed(self.parcel)
+                try:
+                    yield watched  # type: ignore[misc]
+                finally:
+                    # A Hub that notices refuses it, and says so in words that help nobody.
+                    if watched.differs(self.parcel):
+                        raise changed(self.parcel.name, self.parcel.path)
 
     return WatchedAdd
 
 
-def _changed(parcel: Parcel) -> PushError:
+def changed(name: str, path: Path) -> PushError:
+    """Say that a file is not what it was when its digest was taken.
+
+    Args:
+        name: its path in the release.
+        path: where it is.
+    """
     return PushError(
-        f"{parcel.name} is not what SHA256SUMS says: it was changed after it was packaged.",
-        str(parcel.path),
-        "Have the release made again: force=package",
+        f"{name} is not what SHA256SUMS says: it was changed after it was packaged.",
+        str(path),
+        "Nothing was published. Have the release made again: force=package",
     )
 
 
@@ -132,10 +157,11 @@ def upload(
         The client's operations, for the commit that adds the files.
 
     Raises:
-        PushError: when the Hub does not take them, or a file is not what it was.
+        PushError: when the Hub does not take them, or would leave one out, or a file is not what it
+            was.
     """
     with progress.task("send", sum(parcel.size for parcel in parcels)) as task:
-        operations = [_add(parcel, task.advance) for parcel in parcels]
+        operations = [_add(parcel, _Sending(task, parcel).advance) for parcel in parcels]
 
         def send() -> None:
             with quiet():
@@ -150,13 +176,25 @@ def upload(
         if parcels:
             task.say(", ".join(parcel.name for parcel in parcels))
             with repository.told():
-                _with_or_without_xet(send, progress)
+                _with_or_without_xet(lambda: _persistently(send), repository.say)
     for operation in operations:
         known = operation.parcel
         if operation.upload_info.is_hashed and operation.upload_info.sha256.hex() != known.sha256:
-            raise _changed(known)
+            raise changed(known.name, known.path)
         operation.upload_info.sha256 = bytes.fromhex(known.sha256)
+    _demand_none_ignored(repository, revision, operations)
     return operations
+
+
+def _demand_none_ignored(repository: Repository, revision: str, operations: list[Any]) -> None:
+    """Refuse a commit that would hold less than the release: the client drops files silently."""
+    ignored = [operation.parcel.name for operation in operations if operation._should_ignore]
+    if ignored:
+        raise PushError(
+            f"The repository's .gitignore keeps out {', '.join(ignored)}.",
+            f"{repository.url}/blob/{revision}/.gitignore",
+            "Nothing was published. Change it there, then run the same command again.",
+        )
 
 
 def _add(parcel: Parcel, advance: Callable[[int], None]) -> Any:
@@ -174,7 +212,21 @@ def _xet_is_used() -> bool:
     return find_spec("hf_xet") is not None and not constants.HF_HUB_DISABLE_XET
 
 
-def _with_or_without_xet(send: Callable[[], None], progress: Progress) -> None:
+def _persistently(send: Callable[[], None]) -> None:
+    """Send, and once more where only the storage refused a file.
+
+    Its addresses end after a while, and when the answer that joins the parts of a file is lost, the
+    client asks for it again and is refused. To ask the Hub anew what is missing helps in both.
+    """
+    try:
+        send()
+    except RuntimeError as error:
+        if not 400 <= (Failure.of(error).status or 0) < 500:
+            raise
+        send()
+
+
+def _with_or_without_xet(send: Callable[[], None], say: Callable[[str], None]) -> None:
     from huggingface_hub import constants
 
     if not _xet_is_used():
@@ -184,9 +236,11 @@ def _with_or_without_xet(send: Callable[[], None], progress: Progress) -> None:
         send()
     except kinds() as error:
         failure = Failure.of(error)
-        if failure.status not in (None, 404):
+        # Xet's own errors are Python's; those of the network on the way to the Hub are not.
+        of_xet = isinstance(error, ConnectionError | RuntimeError) and failure.status is None
+        if failure.offline or not (of_xet or failure.status == 404):
             raise
-        progress.note(f"Xet storage does not answer ({failure.reason}); sending by Git LFS")
+        say(f"no Xet storage there, sending by Git LFS ({failure.reason})")
         constants.HF_HUB_DISABLE_XET = True
         try:
             send()

@@ -6,7 +6,7 @@ import pytest
 from stages.common import agreement
 from stages.common.checks import FAIL, PASS, SKIPPED, Outcome
 from stages.common.codecs import KNOWN, Codec
-from stages.common.settings import LM_NODES, Settings, Unfit
+from stages.common.settings import LM_NODES, Settings, Unusable
 from tests.xp_configs import LM, compose
 
 CODEC = KNOWN["facebook/encodec_32khz"]
@@ -82,7 +82,7 @@ def test_a_musicgen_config_tells_the_frame_rate_only_by_the_codec_in_training():
 
 
 def test_a_frame_rate_that_is_no_number_is_unfit():
-    with pytest.raises(Unfit, match="not a number"):
+    with pytest.raises(Unusable, match="not a number"):
         judged("frame_rate", {"transformer_lm.compression_model_framerate": "fast"})
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -46,6 +49,39 @@ def test_every_border_between_two_16_bit_numbers(source: str, target: str) -> No
     integers = borders.view(np.uint32 if source == "float32" else np.uint64)
     for near in (integers - 1, integers, integers + 1):
         assert_as_torch(near, source, target)
+
+
+@pytest.mark.parametrize(("absent", "used"), [((), "numkong"), (("numkong",), "numpy")])
+def test_float16_is_the_same_with_and_without_the_library(absent, used) -> None:
+    # One of every 4093 bit patterns, both signs, all exponents, NaN among them.
+    bits = np.arange(0, 2**32, 4093, dtype=np.uint32)
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(sys.argv[1:]));"
+        "from stages.common.casting import cast;"
+        "made = cast(sys.stdin.buffer.read(), 'float32', 'float16');"
+        "sys.stdout.buffer.write(made.block);"
+        "print('numkong' if sys.modules.get('numkong') else 'numpy', file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code, *absent]
+    done = subprocess.run(command, input=bits.tobytes(), capture_output=True, check=True)
+
+    assert done.stderr.decode().strip() == used
+    made = np.frombuffer(done.stdout, np.uint16)
+    expected = tensor_of(bits, "float32").half().view(torch.int16).numpy().view(np.uint16)
+    nan = np.isnan(bits.view(np.float32))
+    assert np.array_equal(made[~nan], expected[~nan])
+    assert np.array_equal(made[nan], bits[nan] >> 16 & 0x8000 | 0x7E00 | bits[nan] >> 13 & 0x3FF)
+
+
+@pytest.mark.parametrize("start", range(4))
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 15, 16, 31, 33, 63, 65])
+def test_a_run_of_any_length_that_begins_anywhere(count: int, start: int) -> None:
+    values = np.linspace(-3, 3, count, dtype=np.float32)
+    block = memoryview(bytes(start) + values.tobytes())[start:]
+
+    made, _, _ = cast(block, "float32", "float16")
+
+    assert bytes(made) == torch.from_numpy(values).half().numpy().tobytes()
 
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)

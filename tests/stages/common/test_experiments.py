@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from pipeline.errors import ConfigError, FormatError, SourceError
 from stages.common import saving
 from stages.common.experiments import Experiment, find_experiment, parse_signature
+from stages.common.request_line import override
 from tests.experiments import rewrite, write_encodec_experiment, write_lm_experiment
 from tests.exports import source
 
@@ -135,12 +136,13 @@ class TestInterruptedSaves:
     """What AudioCraft leaves when a save is interrupted, and while it is going on."""
 
     def test_nothing_to_say(self, experiment):
-        assert experiment.notes == ()
+        assert experiment.notes(experiment.last_checkpoint) == ()
 
     def test_one_that_is_going_on_is_only_mentioned(self, experiment):
         saving.unnamed(experiment.last_checkpoint).touch()
         assert experiment.checkpoint(None) == experiment.last_checkpoint
-        assert "not used" in experiment.notes[0]
+        assert "not used" in experiment.notes(experiment.last_checkpoint)[0]
+        assert experiment.notes(experiment.epoch_checkpoint(1)) == ()
 
     @pytest.mark.parametrize("first", [True, False])
     def test_one_that_lacks_only_its_name_is_taken(self, experiment, first):
@@ -152,7 +154,8 @@ class TestInterruptedSaves:
             last.write_bytes(before[:100])
         assert experiment.checkpoint(None) == saving.unnamed(last)
         assert experiment.checkpoint(2) == saving.unnamed(last)
-        assert "is used" in experiment.notes[0]
+        assert "is used" in experiment.notes(saving.unnamed(last))[0]
+        assert experiment.notes(experiment.epoch_checkpoint(1)) == ()
 
     def test_an_epochs_own_file_that_lacks_only_its_name(self, experiment):
         own = experiment.epoch_checkpoint(1)
@@ -167,6 +170,17 @@ class TestInterruptedSaves:
         experiment.last_checkpoint.rename(saving.unnamed(experiment.last_checkpoint))
         with pytest.raises(SourceError, match="not complete: wait"):
             experiment.checkpoint(None)
+
+    def test_one_is_named_when_single_epochs_are_fallen_back_on(self, experiment):
+        experiment.last_checkpoint.rename(saving.unnamed(experiment.last_checkpoint))
+        hint = r"checkpoint\.th\.tmp is not complete: .* There are those .*checkpoint\.epoch=1"
+        with pytest.raises(SourceError, match=hint):
+            experiment.checkpoint(None)
+        (note,) = experiment.notes(experiment.checkpoint(1))
+        assert "checkpoint.th.tmp" in note and "not used" in note
+        saving.unnamed(experiment.epoch_checkpoint(2)).touch()
+        with pytest.raises(SourceError, match=r"checkpoint_2\.th\.tmp is not .* There are 1: "):
+            experiment.checkpoint(2)
 
     def test_two_that_may_be_the_last(self, experiment):
         experiment.old_checkpoint.touch()
@@ -209,7 +223,8 @@ class TestFinding:
             find_experiment(dora / "no such", "1a2b3c4d", "compression")
         with pytest.raises(SourceError) as error:
             find_experiment(dora / "xps", "1a2b3c4d")
-        assert error.value.hint == f"Did you mean checkpoint.dora_dir={dora}?"
+        said = override("checkpoint.dora_dir", dora)
+        assert error.value.hint == f"Did you mean {said}?"
 
 
 def test_a_history_or_config_that_cannot_be_read(experiment):

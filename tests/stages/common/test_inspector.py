@@ -8,8 +8,10 @@ from pathlib import Path
 import huggingface_hub.constants
 import pytest
 
+from pipeline.amounts import amount
 from pipeline.errors import ConfigError, SourceError
 from pipeline.layout import Outputs
+from pipeline.sheet import Grid
 from stages.common import saving
 from stages.common.document import document
 from stages.common.inspection import Question
@@ -97,6 +99,12 @@ class TestExperiments:
         assert [[rank.name for rank in file.ranks] for file in files] == [
             ["checkpoint_1.th.1"], ["checkpoint.th.1"],
         ]  # fmt: skip
+        last = tmp_path / "xps" / LM / "checkpoint.th"
+        one = last.with_name("checkpoint.th.1")
+        assert files[-1].size == last.stat().st_size
+        assert files[-1].total == last.stat().st_size + one.stat().st_size
+        (everything,) = (grid for grid in sheet(ask(tmp_path)) if isinstance(grid, Grid))
+        assert everything.rows[0][-1] == amount(sum(file.total for file in files))
 
     def test_a_file_that_another_experiment_left_there(self, dora):
         for sig in (LM, CODEC):

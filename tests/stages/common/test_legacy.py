@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.errors import FormatError
+from pipeline.errors import FormatError, OutputError
 from stages.common import legacy
 from stages.common.archive import is_zip
 from stages.common.checkpoint import Checkpoint
@@ -107,8 +107,17 @@ def test_a_target_that_cannot_be_written_leaves_nothing(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["new.th", "old.th"]
 
 
-def test_a_full_disk_is_told_as_one(tmp_path_factory, small_disk):
+def test_a_disk_that_is_too_small_is_said_before_the_file_is_read(tmp_path_factory, small_disk):
     path = old(tmp_path_factory.mktemp("elsewhere") / "old.th", {"a": torch.zeros(50_000)})
+    os.truncate(path, 150_000)  # torch could not read it
+    with pytest.raises(OutputError, match="too full: 1.. kB are needed, 32.8 kB are free"):
+        legacy.convert(path, small_disk / "new.th")
+    assert list(small_disk.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_is_told_as_one(tmp_path_factory, small_disk):
+    path = old(tmp_path_factory.mktemp("elsewhere") / "old.th", {"a": torch.zeros(7900)})
+    assert path.stat().st_size < 32 << 10  # an archive of it is larger
     with pytest.raises(OSError) as error:
         legacy.convert(path, small_disk / "new.th")
     assert error.value.errno == errno.ENOSPC

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from stages.common.codecs import KNOWN
 from stages.common.prospect import Source, figures_of, prospect_of
@@ -14,12 +15,13 @@ from tests.experiments import (
     write_lm_experiment,
     write_reference,
 )
+from tests.exports import source
 
 HERE = {"checkpoint": "file"}
 
 
-def prospect(path: Path, **source):
-    found, remarks = prospect_of(read(path), Source(HERE, **source))
+def prospect(path: Path, **values):
+    found, remarks = prospect_of(read(path), Source(HERE, **values))
     assert found is not None
     return found, [remark.what for remark in remarks]
 
@@ -55,8 +57,8 @@ def test_a_request_has_to_say_where_it_is_when_the_model_is_a_file(tmp_path, lm)
 
 
 def test_an_experiment_that_is_not_there(tmp_path, lm):
-    for source in ({}, {"dora_dir": tmp_path / "elsewhere"}):
-        found, (problem,) = prospect(lm, **source)
+    for place in ({}, {"dora_dir": tmp_path / "elsewhere"}):
+        found, (problem,) = prospect(lm, **place)
         assert "//sig/98dabcc6" in problem
         assert list(sizes(found)) == ["state_dict.bin"]
 
@@ -143,6 +145,27 @@ class TestBeside:
 def test_the_release_file_that_fits(tmp_path, values, release):
     folder = write_lm_experiment(tmp_path, config_overrides=values)
     assert f"+release={release} " in prospect(folder / "checkpoint.th")[0].command
+
+
+@pytest.mark.parametrize(
+    ("dim", "conditioners", "release"),
+    [
+        (1024, {}, "musicgen_small"),
+        (1536, {}, "NAME"),
+        (1536, {"self_wav": {"model": "chroma_stem"}}, "musicgen_melody"),
+        (2048, {"self_wav": {"model": "chroma_stem"}}, "NAME"),
+    ],
+)
+def test_no_release_file_of_a_smaller_model_fits(lm, dim, conditioners, release):
+    config = source(lm)["xp.cfg"]
+    config.transformer_lm.dim = dim
+    OmegaConf.set_struct(config, False)
+    config.conditioners = {**config.conditioners, **conditioners}
+    found, remarks = prospect(rewrite(lm, xp_cfg=config), follows=True, dora_dir=lm.parents[2])
+    assert f"+release={release} " in found.command
+    assert [("stands for one of your own" in told) for told in remarks] == [True] * (
+        release == "NAME"
+    )
 
 
 def test_a_state_has_to_be_asked_for_where_there_is_no_best_one(lm):

@@ -99,6 +99,16 @@ class TestTraining:
         assert [state.name for state in model.states] == ["best"]
         assert model.shards == ("ema", "last")
 
+    def test_why_shards_that_are_there_cannot_be_joined(self, tmp_path):
+        folder = write_lm_experiment(tmp_path, fsdp=True, epochs=1)
+        assert read(folder / "checkpoint.th").remarks == ()
+        os.truncate(folder / "checkpoint.th.1", 9000)
+        (hint,) = read(folder / "checkpoint.th").remarks
+        assert (hint.severity, hint.where) == ("hint", str(folder / "checkpoint.th.1"))
+        assert "cut off" in hint.what
+        (folder / "checkpoint.th.1").unlink()
+        assert read(folder / "checkpoint.th").remarks == ()
+
 
 class TestHints:
     """What may surprise, and keeps nothing from being released."""
@@ -174,7 +184,18 @@ class TestProblems:
             assert getattr(reading.model, attribute) == getattr(whole, attribute)
         cut, promised = said(reading, "problem")
         assert "cut off" in cut
-        assert "promises 580 kB" in promised and "402 kB" in promised
+        assert promised == (
+            "Its beginning promises 580 kB of tensors; the whole file is only 402 kB."
+        )
+
+    def test_one_that_lacks_little_more_than_its_directory(self, checkpoint):
+        promised = sum(content.bytes for content in read(checkpoint).model.contents)
+        size = checkpoint.stat().st_size - 2000
+        os.truncate(checkpoint, size)
+        assert said(read(checkpoint), "problem")[1] == (
+            f"Its beginning promises {promised:,} B of tensors and more around them; "
+            f"the whole file is {size:,} B."
+        )
 
     def test_one_that_was_cut_off_early(self, checkpoint):
         os.truncate(checkpoint, 9000)

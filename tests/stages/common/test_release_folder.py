@@ -4,8 +4,11 @@ import json
 
 import pytest
 
-from stages.common.release_folder import is_release, read_release, weights_in
-from tests.releases import fabricate, package
+from pipeline.layout import STAGE_JSON, ExportFolder
+from pipeline.record import StageRecord
+from pipeline.stage import Record
+from stages.common.release_folder import accepted_beside, is_release, read_release, weights_in
+from tests.releases import LM, fabricate, package
 
 
 @pytest.fixture
@@ -100,3 +103,33 @@ def test_what_others_publish(tmp_path):
     (tmp_path / "state_dict.bin").touch()
     assert is_release(tmp_path)
     assert [severity for severity, _ in faults(tmp_path)] == ["hint"]
+
+
+LET_IN = {"dtype": "float16", "nonfinite": ["a", "b"], "overflowed": ["b"]}
+
+
+def test_what_the_export_let_in_is_told(tmp_path):
+    made = fabricate(tmp_path / "outputs", lm={**LM, **LET_IN})
+    made.make(package())
+    (hint,) = read_release(made.run.release.root)[1]
+    assert (hint.severity, hint.what, hint.remedy) == (
+        "hint",
+        "The language model: NaN or Inf in 1 tensor: a; Inf by the cast to float16 in 1 tensor: b; "
+        "export.allow_nonfinite=true accepted it.",
+        "take another state or epoch: checkpoint.state=ema, checkpoint.epoch=N; "
+        "take a dtype with a wider range: export.dtype=bfloat16",
+    )
+    assert list(accepted_beside(made.run.release.state_dict)) == [hint]
+    assert list(accepted_beside(made.run.release.compression)) == []
+
+
+def test_what_an_export_let_in_that_is_not_packaged_yet(tmp_path):
+    folder = ExportFolder(tmp_path)
+    folder.state_dict.touch()
+    record = StageRecord("export_lm", "", {}, Record(LET_IN), {})
+    (tmp_path / STAGE_JSON).write_text(record.to_json())
+    told = [remark.what for remark in read_release(tmp_path)[1]]
+    assert told[0].startswith("The language model: NaN or Inf in 1 tensor: a; ")
+    assert [remark.what for remark in accepted_beside(folder.state_dict)] == told[:1]
+    (tmp_path / STAGE_JSON).write_text("[]")
+    assert not list(accepted_beside(folder.state_dict))

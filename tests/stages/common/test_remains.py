@@ -28,6 +28,22 @@ def test_its_pickle_is_read_without_its_end(checkpoint):
         assert dict(remains.records) == {}
 
 
+def test_a_large_pickle_is_not_charged_for_what_follows_it(tmp_path):
+    root = {"history": [[] for _ in range(250_000)], "best_state": {"w": torch.zeros(5 << 20)}}
+    path = saved(tmp_path / "c.th", root)
+    os.truncate(path, 20 << 20)
+    with Remains.open(path) as remains:
+        assert remains.root["history"] == root["history"]
+
+
+def test_a_mark_inside_the_pickle_does_not_end_it(tmp_path):
+    marks = "PK\7\x08" + "\0" * 8 + "PK\7\x08"
+    path = saved(tmp_path / "c.th", {"a": marks, "w": torch.zeros(1000)})
+    os.truncate(path, path.stat().st_size // 2)
+    with Remains.open(path) as remains:
+        assert remains.root["a"] == marks
+
+
 @pytest.mark.parametrize("size", [3, 500, 5000])
 def test_a_pickle_that_is_cut_off_says_nothing(checkpoint, size):
     os.truncate(checkpoint, size)

@@ -1,8 +1,11 @@
 """States of a run on two ranks, joined from their shards, against what torch makes of them."""
 
+import gc
 import re
 import shutil
+import tracemalloc
 import zlib
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,8 @@ from stages.common.archive import Archive
 from stages.common.checkpoint import Checkpoint
 from stages.common.sharded import rank_files
 from stages.common.state_choice import choose_state
-from tests.archives import elements
+from stages.common.states import states_in
+from tests.archives import elements, saved
 from tests.experiments import rewrite, write_lm_experiment
 from tests.exports import source
 
@@ -77,6 +81,60 @@ def test_shards_are_joined(tmp_path, dora, state, name):
             assert len(read) == tensor.nbytes
 
 
+@pytest.mark.parametrize("state", ["ema", "last"])
+def test_the_digest_is_that_of_the_whole_tensors(tmp_path, dora, state):
+    path = dora / "xps/f5d9f5d9/checkpoint.th"
+    whole = saved(tmp_path / "whole.th", {**source(path), "model": joined_by_torch(path, state)})
+    with Checkpoint.open(path) as opened, Archive.open(whole) as archive:
+        expected = states_in(archive, archive.root, "training", sharded=True)["last"]
+        assert opened.state(state).digest() == expected.digest()
+
+
+def test_shards_that_are_whole_records_are_not_read_for_the_digest(sharded):
+    one = sharded.with_name("checkpoint.th.1")
+    with Checkpoint.open(sharded) as opened:
+        honest = opened.state("ema").digest()
+    with Archive.open(one) as archive:
+        name, ref = max(
+            archive.root["ema"]["state"]["model"].items(), key=lambda item: item[1].nbytes
+        )
+        at = archive.records[f"data/{ref.record}"].offset
+    content = bytearray(one.read_bytes())
+    content[at] ^= 4
+    one.write_bytes(content)
+    with Checkpoint.open(sharded) as opened:
+        state = opened.state("ema")
+        assert state.digest_known
+        assert state.digest() == honest
+        tensor = state.tensors[name.removeprefix("_fsdp_wrapped_module.")]
+        with pytest.raises(
+            FormatError, match=rf"record data/{ref.record} \(.*\) is not as it was saved"
+        ):
+            deque(tensor.blocks())
+
+
+def test_of_a_rank_only_its_shards_stay_in_memory(sharded):
+    """There can be a hundred ranks, each with moments of all parameters and the whole history."""
+    one = sharded.with_name("checkpoint.th.1")
+    moments = {at: {"exp_avg": torch.zeros(2), "exp_avg_sq": torch.zeros(2)} for at in range(600)}
+    history = [
+        {"valid": {f"metric {at}": float(at + epoch) for at in range(2000)}} for epoch in (1, 2)
+    ]
+    rewrite(sharded, history=history)
+    rewrite(one, history=history, optimizer={"state": moments})
+    with Checkpoint.open(sharded) as opened:
+        tracemalloc.start()
+        chosen = choose_state(opened, "last", None)
+        gc.collect()
+        held, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak > 800_000
+        assert held < 80_000
+        assert opened.state("last") is chosen
+        ema = opened.state("ema")
+        assert chosen.digest() != ema.digest()
+
+
 def test_an_epoch_was_judged_on_what_is_in_shards(dora):
     with Checkpoint.open(dora / "xps/f5d9f5d9/checkpoint_1.th") as opened:
         chosen = choose_state(opened, "auto", 1, "compression")
@@ -132,12 +190,25 @@ def test_a_rank_with_other_parameters(sharded):
     model = source(one)["model"]
     model["new"] = model.pop("emb.0.weight")
     rewrite(one, model=model)
-    assert "rank 1 are not those of this model: emb.0.weight is not there" in refused_join(sharded)
+    told = "rank 1 are not those of this model: emb.0.weight is not there"
+    assert refused_join(sharded).splitlines() == [f"The shards of {told}.", str(one)]
 
 
 def test_a_rank_without_the_state(sharded):
-    rewrite(sharded.with_name("checkpoint.th.1"), model={})
-    assert "Not every rank has the last state" in refused_join(sharded)
+    one = rewrite(sharded.with_name("checkpoint.th.1"), model={})
+    assert f"Not every rank has the last state.\n{one}" in refused_join(sharded)
+
+
+def test_a_rank_whose_file_is_no_checkpoint(sharded):
+    one = sharded.with_name("checkpoint.th.1")
+    whole = one.read_bytes()
+    saved(one, [1])
+    assert refused_join(sharded).endswith(f"where a dict is.\n{one}")
+    one.write_bytes(whole)
+    rewrite(one, model={"emb.0.weight": 1})
+    assert refused_join(sharded) == f"emb.0.weight in model is no tensor.\n{one}"
+    rewrite(one, model=[1])
+    assert refused_join(sharded).endswith(f"where a dict is.\n{one}")
 
 
 def test_shards_of_other_dtypes(sharded):

@@ -145,7 +145,7 @@ def test_a_changed_file_is_one_commit_and_one_upload(hub: Hub, tmp_path: Path) -
     assert refs["refs/tags/v1.0.0"] == commits(hub)[1]
     assert refs["refs/tags/v1.1.0"] == commits(hub)[0]
     told = "\n".join(made.notes.lines)
-    assert "4 of 5 files to send" in told and "  = compression_state_dict.bin" in told
+    assert "4 of 5 files are new or changed" in told and "  = compression_state_dict.bin" in told
 
 
 def test_a_tag_that_names_another_release_is_refused_before_anything_is_sent(

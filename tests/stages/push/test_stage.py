@@ -60,6 +60,7 @@ def test_the_receipt_has_no_secret_and_no_time(
     assert sorted(entry) == [
         "cache_dir",
         "changed",
+        "changes",
         "commit",
         "files",
         "load_with",

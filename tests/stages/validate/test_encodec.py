@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils import spectral_norm, weight_norm
 
-from stages.common.settings import CODEC_NODES, Settings, Unfit
+from stages.common.settings import CODEC_NODES, Settings, Unusable
 from stages.validate import encodec
 from stages.validate.keys import KeyModel, Shape
 from tests.experiments import write_encodec_experiment
@@ -107,5 +107,5 @@ def test_without_an_lstm_the_places_move_up():
     ],
 )
 def test_a_config_that_builds_nothing_is_unfit(key: str, value: Any):
-    with pytest.raises(Unfit, match=key.replace("__", ".")):
+    with pytest.raises(Unusable, match=key.replace("__", ".")):
         model(**{key: value})

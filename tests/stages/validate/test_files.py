@@ -59,7 +59,7 @@ def test_no_number_escapes(candidate: Candidate, value: float, dtype: torch.dtyp
     candidate.spoil(cast)
     row = candidate.report()["lm.finite"]
     assert row["verdict"] == "fail"
-    assert "1 tensors: emb.2.weight" in row["message"]
+    assert row["message"] == "NaN or Inf in 1 tensor: emb.2.weight."
 
 
 def test_what_the_export_accepted_is_a_warning(candidate: Candidate):
@@ -69,8 +69,26 @@ def test_what_the_export_accepted_is_a_warning(candidate: Candidate):
     candidate.spoil(spoil)
     candidate.facts["export_lm"]["nonfinite"] = ["emb.1.weight"]
     assert candidate.verdicts()["lm.finite"] == "fail"
-    candidate.facts["export_lm"]["nonfinite"].append("emb.2.weight")
-    assert candidate.verdicts()["lm.finite"] == "warn"
+    candidate.facts["export_lm"]["nonfinite"] = ["emb.2.weight"]
+    row = candidate.report()["lm.finite"]
+    assert row["verdict"] == "warn"
+    assert row["message"].startswith("NaN or Inf in 1 tensor: emb.2.weight; ")
+    assert "checkpoint.state=ema" in row["remedy"] and "dtype" not in row["remedy"]
+
+
+def test_an_overflow_that_the_export_accepted_is_cured_by_another_dtype(candidate: Candidate):
+    def spoil(package: dict[str, Any]) -> None:
+        state = package["best_state"]
+        package["best_state"] = {name: tensor.half() for name, tensor in state.items()}
+        package["best_state"]["emb.2.weight"][-1, -1] = float("inf")
+
+    candidate.spoil(spoil)
+    accepted = {"nonfinite": ["emb.2.weight"], "overflowed": ["emb.2.weight"]}
+    candidate.facts["export_lm"] |= {"dtype": "float16", **accepted}
+    row = candidate.report()["lm.finite"]
+    assert row["verdict"] == "warn"
+    assert row["message"].startswith("Inf by the cast to float16 in 1 tensor: emb.2.weight; ")
+    assert "export.dtype=bfloat16" in row["remedy"] and "state" not in row["remedy"]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])

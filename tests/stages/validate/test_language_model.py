@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.common.settings import LM_NODES, Settings, Unfit
+from stages.common.settings import LM_NODES, Settings, Unusable
 from stages.validate import language_model
 from stages.validate.keys import KeyModel
 from tests.experiments import write_lm_experiment
@@ -176,7 +176,7 @@ def test_tables_and_clap_keep_what_they_learnt():
     ],
 )
 def test_a_config_that_builds_nothing_is_unfit(key: str, value: Any):
-    with pytest.raises(Unfit, match=key.partition(".")[0]):
+    with pytest.raises(Unusable, match=key.partition(".")[0]):
         model(**{key.replace(".", "__"): value})
 
 

@@ -81,11 +81,15 @@ def test_what_the_stages_before_leave_passes(tmp_path: Path, dtype: str, state: 
         ("//sig/00000000", "skipped"),
         (None, "skipped"),
         ("${nowhere}", "skipped"),
+        ("${oc.env:CODEC_OF_THE_READER}", "skipped"),
+        ("${oc.select:nowhere,//pretrained/facebook/encodec_24khz}", "skipped"),
     ],
 )
 def test_the_codec_in_training_tells_the_frame_rate(
-    candidate: Candidate, named: str | None, verdict: str
+    candidate: Candidate, monkeypatch: pytest.MonkeyPatch, named: str | None, verdict: str
 ):
+    monkeypatch.setenv("CODEC_OF_THE_READER", "//pretrained/facebook/encodec_32khz")
+
     def follow(config) -> None:
         config.compression_model_checkpoint = named
 

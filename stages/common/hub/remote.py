@@ -1,0 +1,150 @@
+"""What a repository holds at a commit, and where its page and its cached snapshots are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from pipeline.errors import SourceError
+from stages.common.hub.contents import HeldFile, Tree
+from stages.common.hub.downloading import default_cache, is_repo_id, translated
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_PAGE = re.compile(r"(?P<id>[^/]+/[^/]+?)(?:/(?:tree|blob|resolve)/(?P<revision>[^/]+).*)?/*")
+
+
+@dataclass(frozen=True)
+class RemoteTree:
+    """All files of a repository at one commit.
+
+    Attributes:
+        repo_id: ``org/name``.
+        commit: 40 hex digits.
+        files: by path, by the Hub's word.
+        endpoint: the Hub's address; ``None`` for the client's own.
+    """
+
+    repo_id: str
+    commit: str
+    files: Tree
+    endpoint: str | None = None
+
+
+def tree(repo_id: str, revision: str = "main", endpoint: str | None = None) -> RemoteTree | None:
+    """List a repository's files with sizes and digests; none of them is downloaded.
+
+    Args:
+        repo_id: ``org/name``.
+        revision: a branch, a tag or a commit.
+        endpoint: the Hub's address; by default the client's own.
+
+    Returns:
+        The files; ``None`` when the Hub cannot be reached, or ``HF_HUB_OFFLINE=1`` is set.
+
+    Raises:
+        SourceError: when it is not there, not accessible, or the Hub refuses.
+    """
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.hf_api import RepoFile
+
+    if constants.HF_HUB_OFFLINE:
+        return None
+    api = HfApi(endpoint)
+    with translated(repo_id, "file list", revision):
+        try:
+            commit = str(api.model_info(repo_id, revision=revision).sha)
+            entries = list(api.list_repo_tree(repo_id, revision=commit, recursive=True))
+        except HfHubHTTPError:
+            raise
+        except (_network_error(), ConnectionError):
+            return None
+    files = {entry.path: held(entry) for entry in entries if isinstance(entry, RepoFile)}
+    return RemoteTree(repo_id, commit, files, endpoint)
+
+
+def part(tree: RemoteTree, name: str, start: int, length: int) -> bytes:
+    """Read a part of a file of a repository.
+
+    Args:
+        tree: the repository at a commit.
+        name: the file's path.
+        start: the first byte.
+        length: how many bytes; all of them have to be there.
+
+    Raises:
+        SourceError: when it cannot be read, or the server gives anything but that part.
+    """
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]
+        build_hf_headers,
+        get_session,
+        hf_raise_for_status,
+    )
+
+    repo_id, commit = tree.repo_id, tree.commit
+    url = hf_hub_url(repo_id, name, revision=commit, endpoint=tree.endpoint)
+    headers = {**build_hf_headers(), "Range": f"bytes={start}-{start + length - 1}"}
+    with translated(repo_id, name, commit):
+        try:
+            # Streamed: whoever does not heed the range sends gigabytes.
+            with get_session().stream(
+                "GET", url, headers=headers, follow_redirects=True
+            ) as response:
+                hf_raise_for_status(response)
+                content = response.read() if response.status_code == 206 else b""
+        except HfHubHTTPError:
+            raise
+        except _network_error() as error:
+            raise OSError(str(error)) from error
+    if len(content) != length:
+        what = f"{name} of {repo_id} cannot be read in parts."
+        raise SourceError(what, url, "--download reads all of it.")
+    return content
+
+
+def held(entry: Any) -> HeldFile:
+    """Read the client's description of a file, a ``RepoFile``."""
+    sha256 = entry.lfs.sha256 if entry.lfs else None
+    return HeldFile(entry.path, entry.size, entry.blob_id, sha256)
+
+
+def _network_error() -> type[Exception]:
+    """Give the HTTP library's own error, whichever library this version of the client uses."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return next(base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception))
+
+
+def snapshot(repo_id: str, revision: str = "main", cache_dir: Path | None = None) -> Path | None:
+    """Give the folder in a Hub cache from which a revision is served without a network.
+
+    Args:
+        repo_id: ``org/name``.
+        revision: a branch, a tag or a commit.
+        cache_dir: the Hub cache; by default the one that AudioCraft, or the Hub's client, uses.
+    """
+    from huggingface_hub import constants
+
+    cache = cache_dir or default_cache() or Path(constants.HF_HUB_CACHE)
+    root = cache / "--".join(["models", *repo_id.split("/")])
+    ref = root / "refs" / revision
+    commit = ref.read_text("utf-8", "replace") if ref.is_file() else revision
+    folder = root / "snapshots" / commit
+    return folder if _COMMIT.fullmatch(commit) and folder.is_dir() else None
+
+
+def page_of(url: str) -> tuple[str, str | None] | None:
+    """Give the repository and the revision whose page an address is; ``None`` for any other."""
+    from huggingface_hub import constants
+
+    prefix = f"{constants.ENDPOINT.rstrip('/')}/"
+    path = url.partition("?")[0].partition("#")[0]
+    found = _PAGE.fullmatch(path.removeprefix(prefix)) if path.startswith(prefix) else None
+    if found is None or not is_repo_id(found["id"]):
+        return None
+    return found["id"], found["revision"] and unquote(found["revision"])
