@@ -93,6 +93,15 @@ def ready() -> Environment:
     return environment
 
 
+def place_in_cache(cache: Path, name: str, folder: Path) -> None:
+    """Let a Hub cache give a folder as the main branch of a repository."""
+    cached = cache / f"models--{name.replace('/', '--')}"
+    for part in ("refs", "snapshots"):
+        (cached / part).mkdir(parents=True)
+    (cached / "refs" / "main").write_text(COMMIT)
+    (cached / "snapshots" / COMMIT).symlink_to(folder)
+
+
 def _lists() -> str:
     hasher = hashlib.sha256(sys.version.encode())
     for name in (*LISTS, "environment.py", "scripts/t5.py"):
@@ -124,11 +133,7 @@ def _build(environment: Environment) -> None:
     encoder = environment.desk / "t5-base"
     environment.run(HERE / "scripts" / "t5.py", encoder)
     # Hydra sends a training elsewhere to work, where only the cache of the Hub gives the encoder.
-    cached = environment.hub_cache / "models--t5-base"
-    for folder in ("refs", "snapshots"):
-        (cached / folder).mkdir(parents=True)
-    (cached / "refs" / "main").write_text(COMMIT)
-    (cached / "snapshots" / COMMIT).symlink_to(encoder)
+    place_in_cache(environment.hub_cache, "t5-base", encoder)
 
 
 def _unpack(archive: Path, folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.interop.environment import OFFICIAL, Environment
+from tests.interop.environment import OFFICIAL, Environment, place_in_cache
 
 SCRIPTS = Path(__file__).resolve().parent / "scripts"
 TRUSTING = {"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}
@@ -83,6 +83,12 @@ class Peer:
         """Export with AudioCraft's own function: ``lm`` or ``encodec``."""
         self.run(SCRIPTS / "export.py", kind, checkpoint, file, variables=TRUSTING)
         return file
+
+    def publish_codec(self, cache: Path, name: str) -> Path:
+        """Put a codec of transformers into a Hub cache, by a name; give the cache."""
+        place_in_cache(cache, name, cache / "codec")
+        self.run(SCRIPTS / "codec.py", cache / "codec")
+        return cache
 
     def load(
         self,
