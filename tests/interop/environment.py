@@ -103,7 +103,8 @@ def place_in_cache(cache: Path, name: str, folder: Path) -> None:
 
 
 def _lists() -> str:
-    hasher = hashlib.sha256(sys.version.encode())
+    # A virtual environment does not survive being moved.
+    hasher = hashlib.sha256(f"{sys.version}\n{ROOT}\n".encode())
     for name in (*LISTS, "environment.py", "scripts/t5.py"):
         hasher.update((HERE / name).read_bytes())
     return hasher.hexdigest()
