@@ -154,7 +154,7 @@ def test_a_run_of_short_segments_is_released_with_warnings_and_the_cure(place):
     done = pipeline(*place.request, "checkpoint.sig=//sig/05f94543", cwd=place.root)
     assert done.returncode == 0, done.stdout + done.stderr
     cure = "export.config_overrides={dataset.segment_duration: 30}"
-    assert cure in done.stdout.replace("\n", " ")
+    assert cure in " ".join(done.stdout.split())
     done = pipeline(*place.request, "checkpoint.sig=//sig/05f94543", cure, cwd=place.root)
     assert done.returncode == 0 and "segment_duration: 30" not in done.stdout
     strict = pipeline(

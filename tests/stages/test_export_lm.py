@@ -327,10 +327,9 @@ def test_a_flipped_bit_in_another_ranks_file_is_said_of_that_file(tmp_path, dora
     shutil.copytree(dora / "xps" / SHARDED, copy / "xps" / SHARDED)
     path = copy / "xps" / SHARDED / "checkpoint.th.1"
     needle = source(path)["model"]["linears.3.weight"].numpy().tobytes()[:64]
-    first = next(iter(source(path)["model"]))
     content = bytearray(path.read_bytes())
     content[content.index(needle) + 5] ^= 1
     path.write_bytes(content)
-    with pytest.raises(FormatError, match=rf"data/\d+ \({first} is in it\)") as caught:
+    with pytest.raises(FormatError, match=r"data/\d+ \(.+ is in it\)") as caught:
         collected(tmp_path, sig=SHARDED, dora_dir=str(copy), state="last")
     assert caught.value.where == str(path)
