@@ -14,7 +14,15 @@ from typing import Any
 
 from pipeline import __version__, files
 from pipeline.errors import ConfigError, PipelineError
-from pipeline.layout import ALL_IN_ONE, COMPRESSION, RELEASE_JSON, STATE_DICT, ReleaseFolder, Run
+from pipeline.layout import (
+    ALL_IN_ONE,
+    COMPRESSION,
+    RELEASE_JSON,
+    STAGE_JSON,
+    STATE_DICT,
+    ReleaseFolder,
+    Run,
+)
 from pipeline.manifest import FileDigest, format_sums, pretty
 from pipeline.schema import CardConfig, ExportConfig, PackageConfig
 from pipeline.stage import Context, Facts, Plan, Problem, Record
@@ -35,7 +43,7 @@ class Package:
 
     name = "package"
     version = 1
-    inputs = ("collect", "export_lm", "export_compression", "validate")
+    inputs = ("collect", "export_lm", "export_compression", "export_transformers", "validate")
     always = False
 
     def __init__(
@@ -95,7 +103,7 @@ class Package:
         for problem in wishes.problems(ctx.facts("collect"), ctx.facts("export_compression")):
             raise ConfigError(problem.what, problem.where, problem.hint)
         release = ReleaseFolder(ctx.folder)
-        digests = self._put_weights(ctx, release)
+        digests = self._put_weights(ctx, release) | self._put_transformers(ctx, release)
         files.write_text(release.manifest, pretty(self._manifest(ctx, digests)))
         digests[RELEASE_JSON] = files.file_digest(release.manifest)
         files.write_text(release.sums, format_sums(digests))
@@ -144,12 +152,22 @@ class Package:
             COMPRESSION: _known(ctx.run, "export_compression", codec),
         }
 
+    def _put_transformers(self, ctx: Context, release: ReleaseFolder) -> dict[str, FileDigest]:
+        """Link what transformers loads, where that was made."""
+        if "export_transformers" not in ctx.records:
+            return {}
+        folder = ctx.run.export_transformers.root
+        made = [path for path in sorted(folder.iterdir()) if path.name != STAGE_JSON]
+        for path in made:
+            files.link(path, release.root / path.name)
+        return {path.name: _known(ctx.run, "export_transformers", path) for path in made}
+
     def _manifest(self, ctx: Context, digests: Mapping[str, FileDigest]) -> dict[str, Any]:
         source = dict(published(ctx.facts("collect")))
         miniature = {"miniature": True} if source.pop("miniature", False) else {}
         settings = {
             name: published(facts)
-            for name in ("export_lm", "export_compression")
+            for name in ("export_lm", "export_compression", "export_transformers")
             if (facts := ctx.facts(name))
         }
         return {
@@ -183,6 +201,7 @@ class Package:
             codec=published(ctx.facts("export_compression")),
             metrics=EpochMetrics.of(epochs, source.get("epoch")),
             layout=self._layout(ctx),
+            transformers=ctx.facts("export_transformers").get("class"),
             samples=tuple(
                 path.relative_to(samples.parent).as_posix()
                 for path in sorted(samples.rglob("*.wav"))

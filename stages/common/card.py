@@ -63,6 +63,7 @@ class Subject:
         codec: the facts of export_compression.
         metrics: of the epoch that the weights come from, where the history has it.
         layout: ``two_file`` or ``all_in_one``.
+        transformers: the class of transformers that loads it, where one does.
         samples: names of the audio files in the release, with their folder.
     """
 
@@ -74,6 +75,7 @@ class Subject:
     codec: Facts
     metrics: EpochMetrics | None = None
     layout: str = "two_file"
+    transformers: str | None = None
     samples: tuple[str, ...] = ()
 
     @property
