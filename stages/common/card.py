@@ -125,7 +125,11 @@ def usage(subject: Subject) -> tuple[str, ...]:
         way = f'audiocraft.models.loaders.{function}("{subject.repo_id}"), or with this folder'
     else:
         way = f'{loader}.get_pretrained("{subject.repo_id}"), or with this folder'
-    return (*((_MINIATURE,) if subject.miniature else ()), f"AudioCraft loads it: {way}")
+    lines = [f"AudioCraft loads it: {way}"]
+    if subject.transformers:
+        own = f'{subject.transformers}.from_pretrained("{subject.repo_id}")'
+        lines.append(f"transformers loads it: {own}, or with this folder")
+    return (*((_MINIATURE,) if subject.miniature else ()), *lines)
 
 
 def metadata(subject: Subject, config: CardConfig) -> dict[str, Any]:

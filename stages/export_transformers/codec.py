@@ -65,10 +65,8 @@ def place_of(asked: str | None, referenced: str | None, exported: Path | None) -
     if (found := pretrained.find(referenced)) is not None:
         return found
     if not hub.is_repo_id(referenced):
-        drawn = " It is drawn at random at each load." if referenced == _DRAWN else ""
-        raise InexpressibleError(
-            [f"the codec {referenced} is no EnCodec with weights of its own.{drawn}"]
-        )
+        why = "is drawn at random at each load" if referenced == _DRAWN else "is no EnCodec"
+        raise InexpressibleError([f"the codec {referenced} {why}"])
     raise SourceError(
         f"The codec {referenced} is not on this machine: transformers' format contains it.",
         "neither in AUDIOCRAFT_CACHE_DIR nor in the Hub's cache (HF_HUB_CACHE, HF_HOME)",
