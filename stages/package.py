@@ -62,13 +62,13 @@ class Package:
     def check(self, ctx: Context) -> list[Problem]:
         """Find a card that the Hub, or the license of a parent, would not allow."""
         try:
-            return self._wishes().problems(ctx.facts("collect"), ctx.facts("export_compression"))
+            return self._wishes().problems(ctx.facts("collect"), _contained(ctx))
         except PipelineError as error:
             return [Problem.of(error)]
 
     def plan(self, ctx: Context) -> Plan:
         """Tell what the folder will hold."""
-        chosen = self._wishes().licenses(ctx.facts("collect"), ctx.facts("export_compression"))
+        chosen = self._wishes().licenses(ctx.facts("collect"), _contained(ctx))
         note = "The card names no license: card.license=ID chooses one."
         sizes = [ctx.plans[name].size for name in self.inputs[1:3] if name in ctx.plans]
         return Plan(
@@ -100,7 +100,7 @@ class Package:
                 source is known.
         """
         wishes = self._wishes()
-        for problem in wishes.problems(ctx.facts("collect"), ctx.facts("export_compression")):
+        for problem in wishes.problems(ctx.facts("collect"), _contained(ctx)):
             raise ConfigError(problem.what, problem.where, problem.hint)
         release = ReleaseFolder(ctx.folder)
         digests = self._put_weights(ctx, release) | self._put_transformers(ctx, release)
@@ -202,6 +202,7 @@ class Package:
             metrics=EpochMetrics.of(epochs, source.get("epoch")),
             layout=self._layout(ctx),
             transformers=ctx.facts("export_transformers").get("class"),
+            contained=_contained(ctx),
             samples=tuple(
                 path.relative_to(samples.parent).as_posix()
                 for path in sorted(samples.rglob("*.wav"))
@@ -212,6 +213,16 @@ class Package:
         if own is None:
             return card.render(subject, self.card)
         return own.completed(card.metadata(subject, self.card), card.tags(subject)).decode()
+
+
+def _contained(ctx: Context) -> Facts:
+    """Give the codec whose weights, or whose name, are in the release: licenses go by the weights.
+
+    transformers' format contains a codec that AudioCraft's files only name.
+    """
+    facts = published(ctx.facts("export_compression"))
+    inside = ctx.facts("export_transformers").get("codec")
+    return {**facts, "form": "weights", "pretrained": inside} if inside else facts
 
 
 def _known(run: Run, stage: str, path: Path) -> FileDigest:

@@ -64,6 +64,8 @@ class Subject:
         metrics: of the epoch that the weights come from, where the history has it.
         layout: ``two_file`` or ``all_in_one``.
         transformers: the class of transformers that loads it, where one does.
+        contained: the codec whose weights are in it, by the same names as ``codec``, where that is
+            another.
         samples: names of the audio files in the release, with their folder.
     """
 
@@ -76,6 +78,7 @@ class Subject:
     metrics: EpochMetrics | None = None
     layout: str = "two_file"
     transformers: str | None = None
+    contained: Facts | None = None
     samples: tuple[str, ...] = ()
 
     @property
@@ -134,7 +137,7 @@ def usage(subject: Subject) -> tuple[str, ...]:
 
 def metadata(subject: Subject, config: CardConfig) -> dict[str, Any]:
     """Give the card's front matter, in the order in which it is written."""
-    origin = parents(config, subject.source, subject.codec)
+    origin = parents(config, subject.source, subject.contained or subject.codec)
     base = base_model(config, subject.source)
     found = {
         "license": config.license or default_license(origin),

@@ -17,9 +17,10 @@ from pipeline import files
 from pipeline.errors import FormatError, PipelineError
 from pipeline.layout import TransformersFolder
 from pipeline.manifest import FileDigest, pretty
+from pipeline.paths import expanded
 from pipeline.schema import CompressionConfig, ExportConfig
 from pipeline.stage import Context, Facts, Plan, Problem, Record
-from stages.common import collected, own_codec, xp_config
+from stages.common import collected, hub, own_codec, xp_config
 from stages.common.archive import is_zip
 from stages.common.checkpoint import Checkpoint
 from stages.common.codec_choice import Reference, choose
@@ -73,7 +74,9 @@ class ExportTransformers:
             return Plan("formats does not ask for transformers", needed=False)
         size = self._lm_bytes(ctx)
         return Plan(
-            "a model that transformers loads", size and size + self._text_bytes(ctx), facts={}
+            "a model that transformers loads",
+            size and size + self._text_bytes(ctx),
+            facts={"codec": self._published_codec(ctx)},
         )
 
     def key(self, ctx: Context) -> Facts:
@@ -120,6 +123,7 @@ class ExportTransformers:
         return Record(
             facts={
                 "class": _class_of(model),
+                "codec": self._published_codec(ctx),
                 "text_encoder": model.text_encoder,
                 "parameters": sum(_count(piece) for piece in pieces.values()),
             },
@@ -154,6 +158,7 @@ class ExportTransformers:
             name, asked = model.text_encoder, self.export.text_encoder
             if (encoder := text_encoder.demand(name, asked)) is not None:
                 text_encoder.config_of(encoder, model.text_width)
+                text_encoder.demand_whole(encoder)
             if not ctx.run.stage(self.name).exists():
                 demand_space(ctx.run.root, self._lm_bytes(ctx) or 0)
 
@@ -172,6 +177,16 @@ class ExportTransformers:
         if place is not None:
             with codecs.opened(place):
                 pass
+
+    def _published_codec(self, ctx: Context) -> str | None:
+        """Give the Hub id of a codec that AudioCraft's files do not contain, but these do."""
+        asked = self.export.codec
+        if asked is not None and hub.is_repo_id(asked) and not expanded(asked).exists():
+            return asked
+        choice = choose(self.compression, ctx)
+        if isinstance(choice, Reference) and hub.is_repo_id(choice.name):
+            return choice.name
+        return None
 
     def _codec(self, ctx: Context) -> codecs.Place:
         """Give the codec that the release has, or the one that was asked for."""

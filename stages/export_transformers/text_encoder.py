@@ -114,21 +114,30 @@ def pieces_of(tensors: Mapping[str, Tensor], layers: int) -> dict[str, Piece]:
     return {f"{_PREFIX}shared.weight": Piece(embedding), **found}
 
 
+def demand_whole(encoder: Pretrained) -> None:
+    """Make sure that a T5 has weights and a tokenizer.
+
+    Raises:
+        SourceError: when it lacks one of them.
+    """
+    _ = encoder.weights
+    if not any((encoder.folder / name).is_file() for name in ("tokenizer.json", "spiece.model")):
+        raise SourceError(
+            "The text encoder has no tokenizer: neither tokenizer.json nor spiece.model.",
+            str(encoder.folder),
+            "Save one there (AutoTokenizer.save_pretrained), or name another folder.",
+        )
+
+
 def put_tokenizer(encoder: Pretrained, folder: Path) -> None:
     """Copy the tokenizer, without what is only true where it was saved.
 
     Raises:
         SourceError: when there is none.
     """
-    there = list(_tokenizer_files(encoder))
-    if not {"tokenizer.json", "spiece.model"} & {path.name for path in there}:
-        raise SourceError(
-            "The text encoder has no tokenizer: neither tokenizer.json nor spiece.model.",
-            str(encoder.folder),
-            "Save one there (AutoTokenizer.save_pretrained), or name another folder.",
-        )
+    demand_whole(encoder)
     settings: dict[str, Any] = {}
-    for path in there:
+    for path in _tokenizer_files(encoder):
         if path.name == _ENTRY:
             settings = json.loads(path.read_text("utf-8"))
         else:

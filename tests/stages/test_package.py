@@ -145,6 +145,19 @@ def test_what_transformers_loads_is_linked_listed_and_told(made: Fabricated) -> 
     assert any("transformers loads it" in line for line in record.facts["usage"])
 
 
+def test_a_codec_inside_transformers_weights_hands_its_license_down(tmp_path: Path) -> None:
+    reference = {**CODEC, "form": "reference", "pretrained": "facebook/encodec_32khz"}
+    made = fabricate(tmp_path, codec=reference)
+    asked = package(CardConfig(license="mit"))
+    assert asked.check(made.context("package")) == []
+    facts = {"class": "MusicgenForConditionalGeneration", "codec": "facebook/encodec_32khz"}
+    made.finish("export_transformers", facts, {"config.json": b"{}"})
+    (problem,) = asked.check(made.context("package"))
+    assert "laxer than cc-by-nc-4.0" in problem.what
+    made.make(package(CardConfig()))
+    assert "license: cc-by-nc-4.0" in made.run.release.card.read_text()
+
+
 def test_a_card_of_audiocraft_alone_does_not_speak_of_transformers(made: Fabricated) -> None:
     made.make(package())
     assert "transformers" not in made.run.release.card.read_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 
 import pytest
 import torch
@@ -151,8 +152,6 @@ def test_queries_and_values_that_changed_places_are_not_what_audiocraft_defines(
 
 
 def test_a_truncated_file_does_not_load(text, tmp_path):
-    import shutil
-
     from transformers import MusicgenForConditionalGeneration
 
     folder = shutil.copytree(text.run.export_transformers.root, tmp_path / "cut")
@@ -276,6 +275,14 @@ def test_a_t5_of_another_width_is_refused(tmp_path):
     small = write_t5(tmp_path / "small", width=32)
     (problem,) = ready(tmp_path).check(stage(small))
     assert "32" in problem.what and "768" in problem.what
+
+
+@pytest.mark.parametrize("lacking", ["model.safetensors", "tokenizer.json", "config.json"])
+def test_a_t5_that_is_not_whole_is_refused_before_any_work(tmp_path, t5, lacking):
+    own = shutil.copytree(t5, tmp_path / "own")
+    (own / lacking).unlink()
+    (problem,) = ready(tmp_path).check(stage(own))
+    assert lacking in problem.what
 
 
 def test_a_codec_that_is_nowhere_is_asked_for(tmp_path, t5):
