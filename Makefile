@@ -5,6 +5,7 @@
 # make signing   sign a release with OpenSSF model signing as docs/signing.md says (downloads 170 MB)
 # make bench     measure speed and memory of an export and a push (15 GB of disk; ARGS="--scale small")
 # make matrix    test with the oldest and the newest versions of what this builds on
+# make interop   train with real AudioCraft, release, load with real AudioCraft (downloads 600 MB)
 # make check     what CI runs: ruff, mypy, the tests
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3))
 VENV := .venv
@@ -16,7 +17,7 @@ WORKERS ?= 2
 SECONDS ?= 60
 
 .DELETE_ON_ERROR:
-.PHONY: help release test faults fuzz signing bench matrix check lint clean
+.PHONY: help release test faults fuzz signing bench matrix interop check lint clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -64,6 +65,9 @@ bench: $(VENV)/.installed-bench
 
 matrix: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.matrix $(ARGS)
+
+interop: $(VENV)/.installed-dev
+	@INTEROP=all $(BIN)/python -m pytest tests/interop $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .

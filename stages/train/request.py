@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,7 @@ class Request:
         package: the Python package whose ``train.py`` holds a Dora ``main``.
         overrides: what follows ``dora run --``.
         folder: the working directory of the run; its packages come first.
+        python: the interpreter of the environment that the package is in.
         epochs: how many the request says, or ``None`` when only the package knows.
         size: bytes that the experiment takes, or ``None`` when that is not known.
     """
@@ -37,6 +40,7 @@ class Request:
     package: str
     overrides: tuple[str, ...]
     folder: Path
+    python: Path = Path(sys.executable)
     epochs: int | None = None
     size: int | None = None
 
@@ -48,12 +52,13 @@ class Request:
         if config.kind == "train":
             asked = tuple(config.overrides)
             # Not the package's own folder: what people type is relative to where they are.
-            return cls(config.package or "", asked, Path.cwd(), _epochs_in(asked))
+            python = _interpreter(config.python)
+            return cls(config.package or "", asked, Path.cwd(), python, _epochs_in(asked))
         return None
 
     def problems(self) -> list[Problem]:
         """Find what would keep the run from starting, without importing the package."""
-        found = problem_with(self.package, self.folder)
+        found = problem_with(self.package, self.folder, self.python)
         wrong = (problem_in(override) for override in self.overrides)
         return [problem for problem in (found, *wrong) if problem is not None]
 
@@ -75,6 +80,15 @@ def problem_in(override: str) -> Problem | None:
     return None
 
 
+def _interpreter(asked: str | None) -> Path:
+    """Give an interpreter's path: from the working directory, or by its name from ``PATH``."""
+    if asked is None:
+        return Path(sys.executable)
+    named = Path(asked).expanduser()
+    # Not resolved: the link is how an interpreter knows its virtual environment.
+    return Path.cwd() / (shutil.which(named) or named)
+
+
 def _epochs_in(overrides: Sequence[str]) -> int | None:
     values = [o.partition("=")[2] for o in overrides if o.startswith("optim.epochs=")]
     return int(values[-1]) if values and values[-1].isdecimal() else None
@@ -91,7 +105,7 @@ def _miniature() -> Request:
     config = OmegaConf.load(folder / "config/solver/musicgen.yaml")
     label = f"label=miniature-{sources_digest(folder)[:8]}"
     epochs = int(OmegaConf.select(config, "optim.epochs"))
-    return Request(MINIATURE, (label,), folder.parents[1], epochs, MINIATURE_BYTES)
+    return Request(MINIATURE, (label,), folder.parents[1], epochs=epochs, size=MINIATURE_BYTES)
 
 
 def sources_digest(folder: Path) -> str:
