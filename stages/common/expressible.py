@@ -111,6 +111,9 @@ def decoder_obstacles(settings: Settings) -> tuple[str, ...]:
 
     Args:
         settings: with the nodes `stages.common.settings.LM_NODES`.
+
+    Raises:
+        Unusable: when a figure is missing or none.
     """
     found = [rule.obstacle(settings) for rule in _DECODER]
     dangling = [f"{node} does not resolve: {why}" for node, why in settings.dangling.items()]
@@ -121,7 +124,11 @@ def decoder_obstacles(settings: Settings) -> tuple[str, ...]:
 
 
 def model_obstacles(settings: Settings) -> tuple[str, ...]:
-    """Name all that keeps a language model from being one of transformers' whole models."""
+    """Name all that keeps a language model from being one of transformers' whole models.
+
+    Raises:
+        Unusable: when a figure is missing or none.
+    """
     found = conditions_obstacles(settings)
     if not settings.conditioners:
         missing = "there is no conditioner: transformers' MusicGen is always told a text"
@@ -134,6 +141,9 @@ def codec_obstacles(settings: Settings) -> tuple[str, ...]:
 
     Args:
         settings: with the nodes `stages.common.settings.CODEC_NODES`.
+
+    Raises:
+        Unusable: when a figure is missing or none.
     """
     found: list[str | None] = [rule.obstacle(settings) for rule in _CODEC]
     found += [f"{node} does not resolve: {why}" for node, why in settings.dangling.items()]
