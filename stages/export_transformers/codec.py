@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ConfigError, SourceError
+from pipeline.errors import ConfigError, FormatError, SourceError
 from pipeline.layout import COMPRESSION
 from pipeline.paths import expanded
 from stages.common import hub, sources
 from stages.common.checkpoint import Checkpoint
 from stages.common.encodec_config import codec_config
-from stages.common.encodec_names import codec_parts
+from stages.common.encodec_names import codec_parts, padded_size
 from stages.common.expressible import codec_obstacles
 from stages.common.request_line import override
 from stages.common.settings import CODEC_NODES, Settings
@@ -40,6 +41,28 @@ class Codec:
 
     config: Mapping[str, Any]
     pieces: Mapping[str, Piece]
+
+    @property
+    def frame_rate(self) -> int:
+        """Codes per second and codebook, in Hz, rounded down as AudioCraft does."""
+        return int(self.config["sampling_rate"] // math.prod(self.config["upsampling_ratios"]))
+
+    def demand_fit(self, codebooks: int, cardinality: int) -> None:
+        """Make sure that it understands a language model of so many codebooks and codes.
+
+        Raises:
+            FormatError: when it does not.
+        """
+        config, size = self.config, self.config["codebook_size"]
+        hop = math.prod(config["upsampling_ratios"])
+        per_book = math.ceil(config["sampling_rate"] / hop) * (size - 1).bit_length()
+        own = int(1000 * config["target_bandwidths"][-1] // per_book)
+        if size != padded_size(cardinality) or own < codebooks:
+            raise FormatError(
+                f"The codec has {own} codebooks of {size} entries, the language model speaks "
+                f"{codebooks} of {cardinality}.",
+                hint="Give the codec that it was trained on: export.codec=PATH",
+            )
 
 
 Place = Path | Pretrained

@@ -69,6 +69,17 @@ class LanguageModel:
         return str(self.settings.need(f"conditioners.{self.conditions.text}.t5.name"))
 
     @property
+    def kind(self) -> str:
+        """The class of transformers that loads it."""
+        title = "MusicgenMelody" if self.conditions.chroma else "Musicgen"
+        return f"{title}ForConditionalGeneration"
+
+    @property
+    def cardinality(self) -> int:
+        """How many codes a codebook has."""
+        return self.settings.count("transformer_lm.card")
+
+    @property
     def codebooks(self) -> int:
         """How many codebooks its codec must have."""
         stereo = self.settings.flag("interleave_stereo_codebooks.use", False)

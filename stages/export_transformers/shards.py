@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline import files
 from pipeline.manifest import FileDigest, pretty
-from stages.common.tensor_file import header, write_tensors
+from stages.common.tensor_writer import header, write_tensors
 from stages.export_transformers.pieces import Piece
 
 MODEL, INDEX = "model.safetensors", "model.safetensors.index.json"

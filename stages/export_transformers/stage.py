@@ -14,7 +14,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from pipeline import files
-from pipeline.errors import FormatError, PipelineError
+from pipeline.errors import PipelineError
 from pipeline.layout import TransformersFolder
 from pipeline.manifest import FileDigest, pretty
 from pipeline.paths import expanded
@@ -25,7 +25,6 @@ from stages.common.archive import is_zip
 from stages.common.checkpoint import Checkpoint
 from stages.common.codec_choice import Reference, choose
 from stages.common.disk_space import demand_space
-from stages.common.encodec_names import padded_size
 from stages.common.musicgen_config import generation_config, model_config, processor_config
 from stages.export_transformers import codec as codecs
 from stages.export_transformers import shards, text_encoder
@@ -103,7 +102,7 @@ class ExportTransformers:
             exported = stack.enter_context(Checkpoint.open(ctx.run.export_lm.state_dict))
             model = LanguageModel.of(exported.config, exported.state("best").tensors)
             codec = stack.enter_context(codecs.opened(self._codec(ctx)))
-            _demand_fit(model, codec)
+            codec.demand_fit(model.codebooks, model.cardinality)
             encoder = text_encoder.fetched(model.text_encoder, self.export.text_encoder)
             encoder_config = text_encoder.config_of(encoder, model.text_width)
             tensors = stack.enter_context(encoder.tensors())
@@ -122,7 +121,7 @@ class ExportTransformers:
             text_encoder.put_tokenizer(encoder, ctx.folder)
         return Record(
             facts={
-                "class": _class_of(model),
+                "class": model.kind,
                 "codec": self._published_codec(ctx),
                 "text_encoder": model.text_encoder,
                 "parameters": sum(_count(piece) for piece in pieces.values()),
@@ -232,38 +231,11 @@ class ExportTransformers:
         codec: Codec,
         encoder_config: dict[str, Any],
     ) -> None:
-        config = dict(codec.config)
-        rate = config["sampling_rate"] // _hop(config)
+        config, rate = dict(codec.config), codec.frame_rate
         whole = model_config(model.settings, config, encoder_config, model.dtype)
         files.write_text(folder.config, pretty(whole))
         files.write_text(folder.generation, pretty(generation_config(model.settings, rate)))
         files.write_text(folder.processor, pretty(processor_config(model.settings, config)))
-
-
-def _class_of(model: LanguageModel) -> str:
-    title = "MusicgenMelody" if model.conditions.chroma else "Musicgen"
-    return f"{title}ForConditionalGeneration"
-
-
-def _demand_fit(model: LanguageModel, codec: Codec) -> None:
-    """Make sure that a codec understands what the language model says."""
-    card = model.settings.count("transformer_lm.card")
-    size, bandwidth = codec.config["codebook_size"], codec.config["target_bandwidths"][-1]
-    bits = -(-codec.config["sampling_rate"] // _hop(dict(codec.config))) * (size - 1).bit_length()
-    books = int(1000 * bandwidth // bits)
-    if size != padded_size(card) or books < model.codebooks:
-        raise FormatError(
-            f"The codec has {books} codebooks of {size} entries, the language model speaks "
-            f"{model.codebooks} of {card}.",
-            hint="Give the codec that it was trained on: export.codec=PATH",
-        )
-
-
-def _hop(config: dict[str, Any]) -> int:
-    hop = 1
-    for ratio in config["upsampling_ratios"]:
-        hop *= ratio
-    return hop
 
 
 def _count(piece: Piece) -> int:

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file, save
 
 from pipeline.errors import FormatError
-from stages.common.tensor_file import TensorFile, write_tensors
+from stages.common.tensor_file import TensorFile
+from stages.common.tensor_writer import write_tensors
 
 DTYPES = [
     *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.uint16, torch.int32, torch.uint32),

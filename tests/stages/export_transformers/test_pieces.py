@@ -11,7 +11,8 @@ from pipeline.errors import FormatError
 from stages.common.archive import Archive
 from stages.common.renaming import Padding, Part
 from stages.common.stored import StoredTensor
-from stages.common.tensor_file import TensorFile, write_tensors
+from stages.common.tensor_file import TensorFile
+from stages.common.tensor_writer import write_tensors
 from stages.export_transformers.pieces import pieces_of
 from tests.archives import saved
 
