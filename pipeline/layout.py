@@ -92,6 +92,28 @@ class ExportFolder:
 
 
 @dataclass(frozen=True)
+class TransformersFolder:
+    """What export_transformers leaves beside the weights and the tokenizer."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """What the model is."""
+        return self.root / "config.json"
+
+    @property
+    def generation(self) -> Path:
+        """How it generates when it is told nothing else."""
+        return self.root / "generation_config.json"
+
+    @property
+    def processor(self) -> Path:
+        """How audio comes in and goes out."""
+        return self.root / "preprocessor_config.json"
+
+
+@dataclass(frozen=True)
 class ValidateFolder:
     """What validate leaves."""
 
@@ -202,6 +224,11 @@ class Run:
     def export_compression(self) -> ExportFolder:
         """The output of export_compression."""
         return ExportFolder(self.output("export_compression"))
+
+    @property
+    def export_transformers(self) -> TransformersFolder:
+        """The output of export_transformers."""
+        return TransformersFolder(self.output("export_transformers"))
 
     @property
     def validate(self) -> ValidateFolder:

@@ -59,6 +59,8 @@ class ExportConfig:
     allow_nonfinite: bool = False
     config_overrides: dict[str, Any] = field(default_factory=dict)
     audiocraft_version: str = "1.3.0"
+    codec: str | None = None
+    text_encoder: str | None = None
 
 
 @dataclass
@@ -143,6 +145,7 @@ class PipelineConfig:
     name: str = MISSING
     version: str = MISSING
     outputs: str = "outputs"
+    formats: list[str] = field(default_factory=lambda: ["audiocraft"])
     stages: list[str] = field(default_factory=list)
     from_stage: str | None = None
     until_stage: str | None = None

@@ -41,8 +41,11 @@ REQUIRED: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """What each option cannot do without."""
 
+_OF_TRANSFORMERS = ("codec", "text_encoder")
+"""What counts only when transformers is among the formats."""
+
 _PATHS = ("path", "dora_dir")
-_MAYBE_PATHS = ("source",)
+_MAYBE_PATHS = ("source", *_OF_TRANSFORMERS)
 
 
 def missing(cfg: DictConfig) -> list[str]:
@@ -118,12 +121,17 @@ def request_hash(cfg: DictConfig, base: Path) -> str:
         keys = [f.name for f in fields(schema) if f.name not in but]
         return _chosen(cfg[name], keys, schema, base)
 
+    formats = sorted(str(name) for name in cfg.formats)
+    # The default leaves no trace: what was released before keeps its folder.
+    wanted = {} if formats == ["audiocraft"] else {"formats": formats}
+    unused = ("allow_nonfinite", *(() if "transformers" in formats else _OF_TRANSFORMERS))
     return digest(
         {
+            **wanted,
             "version": cfg.version,
             "checkpoint": grouped("checkpoint", CheckpointConfig),
             "compression": grouped("compression", CompressionConfig),
-            "export": whole("export", ExportConfig, but=("allow_nonfinite",)),
+            "export": whole("export", ExportConfig, but=unused),
             "card": whole("card", CardConfig),
             "package": whole("package", PackageConfig),
         }

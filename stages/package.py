@@ -14,7 +14,15 @@ from typing import Any
 
 from pipeline import __version__, files
 from pipeline.errors import ConfigError, PipelineError
-from pipeline.layout import ALL_IN_ONE, COMPRESSION, RELEASE_JSON, STATE_DICT, ReleaseFolder, Run
+from pipeline.layout import (
+    ALL_IN_ONE,
+    COMPRESSION,
+    RELEASE_JSON,
+    STAGE_JSON,
+    STATE_DICT,
+    ReleaseFolder,
+    Run,
+)
 from pipeline.manifest import FileDigest, format_sums, pretty
 from pipeline.schema import CardConfig, ExportConfig, PackageConfig
 from pipeline.stage import Context, Facts, Plan, Problem, Record
@@ -35,7 +43,7 @@ class Package:
 
     name = "package"
     version = 1
-    inputs = ("collect", "export_lm", "export_compression", "validate")
+    inputs = ("collect", "export_lm", "export_compression", "export_transformers", "validate")
     always = False
 
     def __init__(
@@ -54,13 +62,13 @@ class Package:
     def check(self, ctx: Context) -> list[Problem]:
         """Find a card that the Hub, or the license of a parent, would not allow."""
         try:
-            return self._wishes().problems(ctx.facts("collect"), ctx.facts("export_compression"))
+            return self._wishes().problems(ctx.facts("collect"), _contained(ctx))
         except PipelineError as error:
             return [Problem.of(error)]
 
     def plan(self, ctx: Context) -> Plan:
         """Tell what the folder will hold."""
-        chosen = self._wishes().licenses(ctx.facts("collect"), ctx.facts("export_compression"))
+        chosen = self._wishes().licenses(ctx.facts("collect"), _contained(ctx))
         note = "The card names no license: card.license=ID chooses one."
         sizes = [ctx.plans[name].size for name in self.inputs[1:3] if name in ctx.plans]
         return Plan(
@@ -92,10 +100,10 @@ class Package:
                 source is known.
         """
         wishes = self._wishes()
-        for problem in wishes.problems(ctx.facts("collect"), ctx.facts("export_compression")):
+        for problem in wishes.problems(ctx.facts("collect"), _contained(ctx)):
             raise ConfigError(problem.what, problem.where, problem.hint)
         release = ReleaseFolder(ctx.folder)
-        digests = self._put_weights(ctx, release)
+        digests = self._put_weights(ctx, release) | self._put_transformers(ctx, release)
         files.write_text(release.manifest, pretty(self._manifest(ctx, digests)))
         digests[RELEASE_JSON] = files.file_digest(release.manifest)
         files.write_text(release.sums, format_sums(digests))
@@ -144,12 +152,22 @@ class Package:
             COMPRESSION: _known(ctx.run, "export_compression", codec),
         }
 
+    def _put_transformers(self, ctx: Context, release: ReleaseFolder) -> dict[str, FileDigest]:
+        """Link what transformers loads, where that was made."""
+        if "export_transformers" not in ctx.records:
+            return {}
+        folder = ctx.run.export_transformers.root
+        made = [path for path in sorted(folder.iterdir()) if path.name != STAGE_JSON]
+        for path in made:
+            files.link(path, release.root / path.name)
+        return {path.name: _known(ctx.run, "export_transformers", path) for path in made}
+
     def _manifest(self, ctx: Context, digests: Mapping[str, FileDigest]) -> dict[str, Any]:
         source = dict(published(ctx.facts("collect")))
         miniature = {"miniature": True} if source.pop("miniature", False) else {}
         settings = {
             name: published(facts)
-            for name in ("export_lm", "export_compression")
+            for name in ("export_lm", "export_compression", "export_transformers")
             if (facts := ctx.facts(name))
         }
         return {
@@ -183,6 +201,8 @@ class Package:
             codec=published(ctx.facts("export_compression")),
             metrics=EpochMetrics.of(epochs, source.get("epoch")),
             layout=self._layout(ctx),
+            transformers=ctx.facts("export_transformers").get("class"),
+            contained=_contained(ctx),
             samples=tuple(
                 path.relative_to(samples.parent).as_posix()
                 for path in sorted(samples.rglob("*.wav"))
@@ -193,6 +213,16 @@ class Package:
         if own is None:
             return card.render(subject, self.card)
         return own.completed(card.metadata(subject, self.card), card.tags(subject)).decode()
+
+
+def _contained(ctx: Context) -> Facts:
+    """Give the codec whose weights, or whose name, are in the release: licenses go by the weights.
+
+    transformers' format contains a codec that AudioCraft's files only name.
+    """
+    facts = published(ctx.facts("export_compression"))
+    inside = ctx.facts("export_transformers").get("codec")
+    return {**facts, "form": "weights", "pretrained": inside} if inside else facts
 
 
 def _known(run: Run, stage: str, path: Path) -> FileDigest:

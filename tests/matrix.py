@@ -29,7 +29,7 @@ from tests.command import ROOT
 
 FOLDER = ROOT / ".venv-matrix"
 CLIENT = "huggingface_hub"
-HEAVY = {"dora-search", "torch"}
+HEAVY = {"dora-search", "torch", "transformers"}
 """Not taken back to their lower bounds: gigabytes to download, for little that a push uses."""
 HUB = (
     "tests/hub",

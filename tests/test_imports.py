@@ -103,8 +103,9 @@ def test_one_module_renames_files_into_place(path):
 def test_importing_the_entry_point_and_the_stages_loads_nothing_heavy():
     code = (
         "import sys, pipeline.job, stages.collect, stages.export_lm, stages.export_compression,"
-        "stages.validate, stages.package, stages.push, stages.train;"
-        "print([m for m in ('torch', 'dora', 'huggingface_hub', 'numpy') if m in sys.modules])"
+        "stages.export_transformers, stages.validate, stages.package, stages.push, stages.train;"
+        "heavy = ('torch', 'dora', 'huggingface_hub', 'numpy', 'transformers', 'safetensors');"
+        "print([m for m in heavy if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "[]", done.stderr

@@ -16,6 +16,8 @@ from benchmarks.checkpoint import write_checkpoint
 from benchmarks.push import run_to_push, write_release
 from benchmarks.scales import Model
 from tests.command import environment
+from tests.experiments import write_encodec_experiment
+from tests.text_encoders import write_t5
 
 MEGA = 1_000_000
 PUSHED = 100 * MEGA
@@ -45,6 +47,22 @@ def test_an_export_takes_little_memory(folder, dtype, limit):
 def test_the_whole_command_takes_little_memory(folder, dtype):
     peak = process.peak_of(folder, process.python(*methods.release(dtype)))
 
+    assert 0 < peak < 96 * MEGA
+
+
+def test_a_model_for_transformers_takes_little_memory(folder):
+    write_t5(folder / "t5")
+    write_encodec_experiment(folder / "dora", n_q=MODEL.config.transformer_lm.n_q, bins=2048)
+    command = [
+        *methods.release("float32")[:-3], "until_stage=export_transformers",
+        "outputs=both", "formats=[audiocraft,transformers]", "export.text_encoder=t5",
+        "compression=trained", "compression.sig=//sig/98dabcc6", "compression.dora_dir=dora",
+    ]  # fmt: skip
+
+    peak = process.peak_of(folder, process.python(*command))
+
+    (weights,) = folder.glob("both/*/*/export_transformers/model.safetensors")
+    assert weights.stat().st_size > 250 * MEGA
     assert 0 < peak < 96 * MEGA
 
 

@@ -22,6 +22,7 @@ from tests.command import (
     tree,
 )
 from tests.experiments import write_lm_experiment
+from tests.text_encoders import write_t5
 
 
 def released(place: Place, *arguments: str) -> dict[str, bytes]:
@@ -139,6 +140,32 @@ def test_a_codec_alone_is_released(place):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "state_dict.bin" not in tree(place.release())
     check_sums(place.release())
+
+
+def test_both_worlds_load_one_release_by_its_hub_id(place, tmp_path):
+    encoder = write_t5(tmp_path / "t5 base")
+    request = ["formats=[audiocraft,transformers]", f"export.text_encoder={quoted(encoder)}"]
+    files = released(place, *request)
+    assert {"state_dict.bin", "model.safetensors", "tokenizer.json"} < set(files)
+    for name, content in files.items():
+        assert str(tmp_path).encode() not in content, name
+
+    done = pipeline(*place.request, *request, cwd=place.root)
+    assert "up to date" in done.stdout and tree(place.release()) == files
+
+    loads = (
+        "import sys, torch; from transformers import AutoProcessor, AutoModelForTextToWaveform;"
+        "name = 'local/musicgen_small'; processor = AutoProcessor.from_pretrained(name);"
+        "model = AutoModelForTextToWaveform.from_pretrained(name);"
+        "inputs = processor(text=['abc'], padding=True, return_tensors='pt');"
+        "print(tuple(model.generate(**inputs, max_new_tokens=9).shape))"
+    )
+    cache = {"HF_HUB_CACHE": str(place.outputs / "hub"), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", loads], env={**environment(), **cache}, cwd=tmp_path,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("(1, 1, "), done.stdout + done.stderr
 
 
 def test_an_fsdp_run_is_released(place):

@@ -185,6 +185,21 @@ UNCONDITIONAL: dict[str, Any] = {
     "classifier_free_guidance": {"training_dropout": 0, "inference_coef": 1},
 }
 
+MELODY: dict[str, Any] = {
+    "conditioners.self_wav": {
+        "model": "chroma_stem",
+        "chroma_stem": {"sample_rate": 32000, "n_chroma": 12, "radix2_exp": 14, "argmax": True},
+    },
+    "fuser.cross": [],
+    "fuser.prepend": ["self_wav", "description"],
+}
+STEREO: dict[str, Any] = {
+    "channels": 2,
+    "interleave_stereo_codebooks.use": True,
+    "transformer_lm.n_q": 8,
+    "codebooks_pattern.delay.delays": [0, 0, 1, 1, 2, 2, 3, 3],
+}
+
 
 def compose(text: str, values: Mapping[str, Any]) -> DictConfig:
     """Give SHARED and ``text`` with dotted keys set, as Hydra leaves it: struct, unresolved."""

@@ -15,9 +15,13 @@ def lm_shapes(config: DictConfig) -> Shapes:
     lm = config.transformer_lm
     dim, hidden = lm.dim, lm.dim * lm.hidden_scale
     shapes: Shapes = {}
-    for name in config.conditioners or {}:
-        output = f"condition_provider.conditioners.{name}.output_proj"
-        shapes |= {f"{output}.weight": (dim, T5_WIDTH), f"{output}.bias": (dim,)}
+    for name, node in (config.conditioners or {}).items():
+        at = f"condition_provider.conditioners.{name}"
+        chroma = node.get("chroma_stem")
+        width = chroma.n_chroma if chroma else T5_WIDTH
+        shapes |= {f"{at}.output_proj.weight": (dim, width), f"{at}.output_proj.bias": (dim,)}
+        if chroma:
+            shapes |= {f"{at}.chroma.spec.window": (2**chroma.radix2_exp,)}
     shapes |= {f"emb.{level}.weight": (lm.card + 1, dim) for level in range(lm.n_q)}
     attentions = ["self_attn", *(["cross_attention"] if config.fuser.cross else [])]
     for layer in range(lm.num_layers):

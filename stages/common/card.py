@@ -63,6 +63,9 @@ class Subject:
         codec: the facts of export_compression.
         metrics: of the epoch that the weights come from, where the history has it.
         layout: ``two_file`` or ``all_in_one``.
+        transformers: the class of transformers that loads it, where one does.
+        contained: the codec whose weights are in it, by the same names as ``codec``, where that is
+            another.
         samples: names of the audio files in the release, with their folder.
     """
 
@@ -74,6 +77,8 @@ class Subject:
     codec: Facts
     metrics: EpochMetrics | None = None
     layout: str = "two_file"
+    transformers: str | None = None
+    contained: Facts | None = None
     samples: tuple[str, ...] = ()
 
     @property
@@ -123,12 +128,16 @@ def usage(subject: Subject) -> tuple[str, ...]:
         way = f'audiocraft.models.loaders.{function}("{subject.repo_id}"), or with this folder'
     else:
         way = f'{loader}.get_pretrained("{subject.repo_id}"), or with this folder'
-    return (*((_MINIATURE,) if subject.miniature else ()), f"AudioCraft loads it: {way}")
+    lines = [f"AudioCraft loads it: {way}"]
+    if subject.transformers:
+        own = f'{subject.transformers}.from_pretrained("{subject.repo_id}")'
+        lines.append(f"transformers loads it: {own}, or with this folder")
+    return (*((_MINIATURE,) if subject.miniature else ()), *lines)
 
 
 def metadata(subject: Subject, config: CardConfig) -> dict[str, Any]:
     """Give the card's front matter, in the order in which it is written."""
-    origin = parents(config, subject.source, subject.codec)
+    origin = parents(config, subject.source, subject.contained or subject.codec)
     base = base_model(config, subject.source)
     found = {
         "license": config.license or default_license(origin),

@@ -10,21 +10,18 @@ one hashes. All let go of Python's lock while they are at a block.
 
 from __future__ import annotations
 
-import hashlib
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from pipeline import files
 from pipeline.manifest import FileDigest
 from stages.common.ahead import ahead
 from stages.common.casting import cast
 from stages.common.checksum import crc32
 from stages.common.finite import all_finite
+from stages.common.hashed_file import hashed_file
 from stages.common.packing import ALIGNMENT, Packer
 from stages.common.pickler import Pickled, Weight, pickled
 from stages.common.unfit import Unfit
@@ -36,12 +33,6 @@ _AFTER = {"version": b"3\n", ".data/serialization_id": b"0" * 40}
 
 _READ_AHEAD = 8
 """Blocks of a megabyte that are read and verified before they are asked for."""
-
-_BEHIND = 12
-"""Blocks, headers among them, that wait to be written and hashed."""
-
-_STRIDE = 16 << 20
-"""Bytes that are handed to the disk at once."""
 
 
 @dataclass(frozen=True)
@@ -82,37 +73,19 @@ def write_archive(
         OSError: when the disk takes no more.
     """
     content, unfit = pickled(root), Unfit()
-    hasher = hashlib.sha256()
     with (
-        files.new_file(path, buffering=0) as file,
-        ThreadPoolExecutor(1) as hashing,
-        ThreadPoolExecutor(1) as writing,
+        hashed_file(path, advance) as file,
         closing(ahead(_read(content), _READ_AHEAD)) as blocks,
     ):
-        waiting: deque[tuple[Future[None], Future[None]]] = deque()
-
-        def sink(block: bytes | memoryview) -> None:
-            waiting.append(
-                (writing.submit(_write, file, block), hashing.submit(hasher.update, block))
-            )
-            if advance is not None:
-                advance(len(block))
-            settle(_BEHIND)
-
-        def settle(left: int) -> None:
-            while len(waiting) > left:
-                for done in waiting.popleft():
-                    done.result()
 
         def copy(packer: Packer, name: str, weight: Weight) -> int:
             return _copy(packer, name, weight, blocks, unfit)
 
-        packer = Packer(sink)
-        _pack(packer, content, copy)
-        settle(0)
+        _pack(Packer(file.write), content, copy)
+        digest = file.digest()
         if not allow_nonfinite:
             unfit.demand_none()
-    return Written(FileDigest(packer.position, hasher.hexdigest()), unfit.names)
+    return Written(digest, unfit.names)
 
 
 def size_of(root: Mapping[str, Any]) -> int:
@@ -137,17 +110,6 @@ def _pack(packer: Packer, content: Pickled, put: Callable[[Packer, str, Weight],
     for name, small in _AFTER.items():
         _put_small(packer, name, small)
     packer.close()
-
-
-def _write(file: BinaryIO, block: bytes | memoryview) -> None:
-    """Write a block; of every few megabytes, the disk begins to write the last ones."""
-    rest = memoryview(block)
-    while rest:
-        rest = rest[file.write(rest) :]
-    end = file.tell()
-    strides = end // _STRIDE
-    if strides > (end - len(block)) // _STRIDE:
-        files.begin_to_sync(file, (strides - 1) * _STRIDE, _STRIDE)
 
 
 def _put_small(packer: Packer, name: str, content: bytes) -> None:

@@ -72,6 +72,22 @@ def test_what_can_change_the_bytes_changes_the_folder(override):
     assert variant(*DORA, *words) != variant(*DORA)
 
 
+BOTH = "formats=[audiocraft,transformers]"
+
+
+def test_the_default_format_leaves_no_trace():
+    assert variant(*DORA, "formats=[audiocraft]") == variant(*DORA)
+    assert variant(*DORA, "export.codec=/c", "export.text_encoder=/t") == variant(*DORA)
+
+
+def test_another_format_is_another_folder_whatever_the_order():
+    both = variant(*DORA, BOTH)
+    assert both != variant(*DORA)
+    assert variant(*DORA, "formats=[transformers,audiocraft]") == both
+    for key in ("codec", "text_encoder"):
+        assert variant(*DORA, BOTH, f"export.{key}=/x") != both
+
+
 def test_a_relative_path_counts_from_the_working_directory():
     relative = ("+release=musicgen_small", "checkpoint=file", "checkpoint.path=x/mine.th")
     absolute = (*relative[:2], "checkpoint.path=/clone/x/mine.th")

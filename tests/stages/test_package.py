@@ -126,6 +126,43 @@ def test_one_file_holds_both_models(tmp_path: Path) -> None:
     assert "pipeline.unpack" in made.run.release.card.read_text()
 
 
+def test_what_transformers_loads_is_linked_listed_and_told(made: Fabricated) -> None:
+    contents = {"config.json": b"{}", "model.safetensors": b"weights" * 100}
+    made.finish("export_transformers", {"class": "MusicgenForConditionalGeneration"}, contents)
+    record = made.make(package())
+    release = made.run.release
+    for name, content in contents.items():
+        own = made.run.export_transformers.root / name
+        assert (release.root / name).read_bytes() == content
+        assert (release.root / name).stat().st_ino == own.stat().st_ino
+        assert record.digests[name] == files.file_digest(own)
+        assert name in release.sums.read_text()
+    manifest = json.loads(release.manifest.read_text())
+    assert set(contents) < set(manifest["files"])
+    assert "stage.json" not in manifest["files"] and not (release.root / "stage.json").exists()
+    card = release.card.read_text()
+    assert 'MusicgenForConditionalGeneration.from_pretrained("local/musicgen_small")' in card
+    assert any("transformers loads it" in line for line in record.facts["usage"])
+
+
+def test_a_codec_inside_transformers_weights_hands_its_license_down(tmp_path: Path) -> None:
+    reference = {**CODEC, "form": "reference", "pretrained": "facebook/encodec_32khz"}
+    made = fabricate(tmp_path, codec=reference)
+    asked = package(CardConfig(license="mit"))
+    assert asked.check(made.context("package")) == []
+    facts = {"class": "MusicgenForConditionalGeneration", "codec": "facebook/encodec_32khz"}
+    made.finish("export_transformers", facts, {"config.json": b"{}"})
+    (problem,) = asked.check(made.context("package"))
+    assert "laxer than cc-by-nc-4.0" in problem.what
+    made.make(package(CardConfig()))
+    assert "license: cc-by-nc-4.0" in made.run.release.card.read_text()
+
+
+def test_a_card_of_audiocraft_alone_does_not_speak_of_transformers(made: Fabricated) -> None:
+    made.make(package())
+    assert "transformers" not in made.run.release.card.read_text()
+
+
 def test_the_same_request_gives_the_same_bytes_anywhere(tmp_path: Path) -> None:
     here, there = fabricate(tmp_path / "a"), fabricate(tmp_path / "b ü", variant="other-name")
     for made in (here, there):
