@@ -14,30 +14,35 @@ WINDOW = 2048
 """Samples of a spectrum: an eighth of a second at 16 kHz."""
 
 
+def spectra(audio: Tensor) -> Tensor:
+    """Give the power of audio [..., samples]: float32 [sounds, frequencies, spectra]."""
+    window = torch.hann_window(WINDOW)
+    found = torch.stft(
+        audio.flatten(0, -2), WINDOW, WINDOW // 2, window=window, center=False, return_complex=True
+    )
+    return found.abs().pow(2).clamp(min=1e-12)
+
+
 def tonality(audio: Tensor) -> float:
     """Measure by how much the loudest frequency stands out.
 
-    Args:
-        audio: float32 [..., samples].
-
     Returns:
         dB of the highest over the median power of a spectrum, the median of all spectra. White
-        noise has 10, whatever its level; a pure tone more than 80.
+        noise has 10, whatever its level; a pure tone more than 100.
     """
-    power = torch.stft(
-        audio.flatten(0, -2), WINDOW, window=torch.hann_window(WINDOW), center=False,
-        return_complex=True,
-    ).abs().pow(2).clamp(min=1e-12)  # fmt: skip
+    power = spectra(audio)
     return (10 * (power.amax(1) / power.median(1).values).log10()).median().item()
 
 
 def pitches(audio: Tensor, sample_rate: int) -> Tensor:
-    """Give the loudest frequency of each spectrum, in Hz: float32 [spectra]."""
-    spectra = torch.stft(
-        audio.flatten(0, -2), WINDOW, window=torch.hann_window(WINDOW), center=False,
-        return_complex=True,
-    ).abs()  # fmt: skip
-    return spectra.argmax(1).flatten() * sample_rate / WINDOW
+    """Give the loudest frequencies, in Hz: float32 [sounds, spectra]."""
+    return spectra(audio).argmax(1) * sample_rate / WINDOW
+
+
+def steadiness(audio: Tensor, sample_rate: int) -> float:
+    """Give the share of spectra whose loudest frequency is that of the one before."""
+    heard = pitches(audio, sample_rate)
+    return (heard[:, 1:] == heard[:, :-1]).float().mean().item()
 
 
 @torch.no_grad()

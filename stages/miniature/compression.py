@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from stages.miniature.codec import Codec
-from stages.miniature.losses import SpectralLoss, l2
+from stages.miniature.losses import SpectralLoss
 from stages.miniature.melodies import Melodies
 from stages.miniature.quantizer import Habits
 from stages.miniature.seeds import generator
@@ -19,7 +20,7 @@ from stages.miniature.solver import Metrics, Solver, mean
 class CompressionSolver(Solver):
     """Trains an EnCodec without an adversary."""
 
-    measure = "mrstft"
+    measure = "l2"
     model: Codec
 
     def build(self) -> nn.Module:
@@ -72,4 +73,4 @@ class CompressionSolver(Solver):
         return {**super().state(), "adv_losses": OrderedDict()}
 
     def _losses(self, audio: Tensor, target: Tensor) -> dict[str, Tensor]:
-        return {"l2": l2(audio, target), "mrstft": self.spectral(audio, target)}
+        return {"l2": functional.mse_loss(audio, target), "mrstft": self.spectral(audio, target)}

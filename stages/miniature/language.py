@@ -108,7 +108,7 @@ class LanguageSolver(Solver):
         if split not in self.splits:
             count = self.cfg.dataset[split].num_samples
             (batch,) = self.melodies.batches(split, 0, 1, count)
-            codes = [self.codec.encode(audio) for audio in batch.audio.split(1)]
+            codes = [self.codec.encode(audio) for audio in batch.audio[:, None]]
             self.splits[split] = Coded(torch.cat(codes), batch.descriptions)
         return self.splits[split]
 

@@ -75,6 +75,7 @@ FIXED: Mapping[str, Mapping[str, Any]] = {
         "seanet.decoder.final_activation": None,
         "rvq.q_dropout": False,
         "rvq.kmeans_init": True,
+        "rvq.threshold_ema_dead_code": 0,
         "rvq.orthogonal_reg_weight": 0.0,
         "adversarial.adversaries": [],
         "mrstft.normalized": False,

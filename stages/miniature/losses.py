@@ -1,7 +1,6 @@
-"""How far audio is from what it should be: in time, and as spectra at several resolutions.
+"""How far audio is from what it should be, as spectra at several resolutions.
 
-``l2`` and ``mrstft`` are named as in AudioCraft's ``losses``, and computed as
-``audiocraft.losses.stftloss`` does.
+AudioCraft's name for it is ``mrstft``; the arithmetic is that of ``audiocraft.losses.stftloss``.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 from torch.nn import functional
-from torch.nn.functional import mse_loss as l2
 
 
 @dataclass(frozen=True)

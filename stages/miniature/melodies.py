@@ -139,5 +139,7 @@ class Melodies:
         """Give a frame of each degree of the scale: float32 [degrees, hop]."""
         time = torch.arange(self.hop) / self.sample_rate
         phase = 2 * math.pi * torch.tensor(SCALE)[:, None] * time
-        waves = sum(a * (n * phase).sin() for n, a in enumerate(instrument.overtones, 1))
+        waves = torch.zeros_like(phase)
+        for number, amplitude in enumerate(instrument.overtones, 1):
+            waves += amplitude * (number * phase).sin()
         return LOUDNESS / sum(instrument.overtones) * waves

@@ -2,12 +2,15 @@
 
 Names, buffers and arithmetic are those of ``audiocraft.quantization.core_vq``: the codebooks start
 as the centres that k-means finds in the first batch, and follow the vectors that choose them as an
-exponential moving average. Chance comes from a generator that is given.
+exponential moving average. Chance comes from a generator that is given. One thing differs, and only
+in training: AudioCraft starts the average of a centre as if one vector had chosen it, here it is as
+many as did.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from omegaconf import DictConfig
@@ -25,17 +28,15 @@ class Habits:
     Attributes:
         decay: share of the average that an update keeps.
         kmeans_iters: rounds of k-means at the beginning.
-        threshold: an entry that is chosen less often, on average per update, is given up.
     """
 
     decay: float
     kmeans_iters: int
-    threshold: float
 
     @classmethod
     def of(cls, cfg: DictConfig) -> Habits:
         """Read them from the config of a codec's run."""
-        return cls(cfg.rvq.decay, cfg.rvq.kmeans_iters, cfg.rvq.threshold_ema_dead_code)
+        return cls(cfg.rvq.decay, cfg.rvq.kmeans_iters)
 
 
 class Codebook(nn.Module):
@@ -66,12 +67,9 @@ class Codebook(nn.Module):
         return functional.embedding(codes, self.embed)
 
     @torch.no_grad()
-    def learn(self, x: Tensor, codes: Tensor, habits: Habits, draws: torch.Generator) -> None:
+    def learn(self, x: Tensor, codes: Tensor, decay: float) -> None:
         """Move towards the vectors ``x`` [vectors, dimension] that chose ``codes`` [vectors]."""
-        bins, decay = len(self.embed), habits.decay
-        unused = self.cluster_size < habits.threshold
-        replaced = torch.where(unused[:, None], sample(x, bins, draws), self.embed)
-        self.embed.copy_(replaced)
+        bins = len(self.embed)
         chosen = functional.one_hot(codes, bins).to(x.dtype)
         self.cluster_size.lerp_(chosen.sum(0), 1 - decay)
         self.embed_avg.lerp_(chosen.t() @ x, 1 - decay)
@@ -86,7 +84,7 @@ class Codebook(nn.Module):
             return
         centres, sizes = kmeans(x, len(self.embed), habits.kmeans_iters, draws)
         self.embed.copy_(centres)
-        self.embed_avg.copy_(centres)
+        self.embed_avg.copy_(centres * sizes[:, None])
         self.cluster_size.copy_(sizes)
         self.inited.fill_(1)
 
@@ -113,7 +111,7 @@ class Quantizer(nn.Module):
     @property
     def codebooks(self) -> list[Codebook]:
         """The codebooks, from the coarsest to the finest."""
-        return [layer._codebook for layer in self.vq["layers"]]  # type: ignore[union-attr]
+        return [cast(Layer, layer)._codebook for layer in cast(nn.ModuleList, self.vq["layers"])]
 
     def encode(self, frames: Tensor) -> Tensor:
         """Code frames [batch, dimension, steps]: int64 [batch, codebooks, steps]."""
@@ -125,8 +123,10 @@ class Quantizer(nn.Module):
 
     def decode(self, codes: Tensor) -> Tensor:
         """Sum the entries of codes [batch, codebooks, steps]: frames [batch, dimension, steps]."""
-        books = zip(self.codebooks, codes.unbind(1), strict=True)
-        return sum(codebook.decode(stream) for codebook, stream in books).transpose(1, 2)  # type: ignore[union-attr]
+        total = torch.zeros(())
+        for codebook, stream in zip(self.codebooks, codes.unbind(1), strict=True):
+            total = total + codebook.decode(stream)
+        return total.transpose(1, 2)
 
     def learn(
         self, frames: Tensor, habits: Habits, draws: torch.Generator
@@ -148,7 +148,7 @@ class Quantizer(nn.Module):
             codebook.begin(x, habits, draws)
             codes = codebook.encode(residual)
             entries = codebook.decode(codes)  # before they move
-            codebook.learn(x, codes.flatten(), habits, draws)
+            codebook.learn(x, codes.flatten(), habits.decay)
             penalties.append(functional.mse_loss(residual, entries))
             residual = residual - entries
         quantized = frames - residual.detach().transpose(1, 2)

@@ -1,8 +1,9 @@
 """SEANet, the convolutional autoencoder around an EnCodec's codebooks, with AudioCraft's names.
 
-Names and arithmetic are those of ``audiocraft.modules.seanet`` (the numbers in ``encoder.model.N``
-count its activations too), ``.conv`` (``conv.conv.weight_g``: the convolution within its norm within
-its padding) and ``.lstm``. What they can do beyond this is refused (`stages.miniature.limits`).
+Names and arithmetic are those of ``audiocraft.modules``: ``seanet`` (in ``encoder.model.N`` the
+activations count, too), ``conv`` (``conv.conv.weight_g`` is the length of a convolution's weight
+within its norm within its padding) and ``lstm``. What they can do beyond this is refused
+(`stages.miniature.limits`).
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ class Outlook:
     @property
     def signature(self) -> str | None:
         """Dora's name for it, where that is known."""
-        return self.known and self.known.signature
+        return None if self.known is None else self.known.signature
 
     @property
     def complete(self) -> bool:
@@ -124,7 +124,7 @@ class Outlook:
         request, known = self.request, self.known
         if known is not None and known.complete:
             return f"experiment {known.signature} is complete"
-        if known is not None and known.history:
+        if known is not None and known.history and known.checkpoint.is_file():
             return f"resume {known.signature} at epoch {len(known.history) + 1}"
         epochs = "" if request.epochs is None else f", {request.epochs} epochs"
         return f"train {request.name}{epochs}"
