@@ -40,11 +40,11 @@ def test_the_full_model_has_audiocraft_s_names_and_musicgen_s_shapes():
     expected = {
         f"{text}.weight": (64, 768),
         f"{text}.bias": (64,),
-        **{f"emb.{k}.weight": (65, 64) for k in range(4)},
+        **{f"emb.{k}.weight": (257, 64) for k in range(4)},
         **{f"transformer.layers.{i}.{name}": layer[name] for i in range(2) for name in layer},
         "out_norm.weight": (64,),
         "out_norm.bias": (64,),
-        **{f"linears.{k}.weight": (64, 64) for k in range(4)},
+        **{f"linears.{k}.weight": (256, 64) for k in range(4)},
     }
     found = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     assert list(found.items()) == list(expected.items())
