@@ -13,7 +13,11 @@ from stages.miniature.seeds import generator
 from tests.miniature import TINY_CODEC, config_of
 
 
-@pytest.fixture(scope="module", params=[(), TINY_CODEC[1:]], ids=["shipped", "tiny"])
+ODD = (*TINY_CODEC[1:], "seanet.ratios=[5,3]")
+"""Strides that cannot be padded alike on both sides."""
+
+
+@pytest.fixture(scope="module", params=[(), TINY_CODEC[1:], ODD], ids=["shipped", "tiny", "odd"])
 def config(request):
     return config_of("solver=compression", *request.param)
 

@@ -12,7 +12,7 @@ from tests.miniature import CODEC, TINY, codec_beside, config_of
 
 EPOCHS = 3
 SIG = "1a2b3c4d"
-WORSENING = ("optim.lr=1.0", "schedule.cosine.warmup=12", "optim.ema.decay=0.0")
+WORSENING = ("optim.lr=100.0", "schedule.cosine.warmup=12", "optim.ema.decay=0.0")
 
 
 def train(folder: Path, *overrides: str, epochs: int = EPOCHS) -> list[int]:
@@ -88,6 +88,14 @@ def test_the_history_has_metrics_and_no_durations(whole):
         assert list(entry["valid"]) == split
         assert list(entry["train"]) == ["lr", "grad_norm", *split]
     assert history[-1]["valid"]["ce"] < history[0]["valid"]["ce"]
+
+
+def test_every_epoch_draws_its_own_batches_and_is_judged_on_the_same(fresh):
+    still = ("optim.lr=0", "conditioners.description.t5.word_dropout=0")
+    train(fresh, *still, "classifier_free_guidance.training_dropout=0", epochs=2)
+    first, second = checkpoint.load(fresh / "checkpoint.th")["history"]
+    assert first["train"]["ce"] != second["train"]["ce"]
+    assert first["valid"]["ce"] == pytest.approx(second["valid"]["ce"])
 
 
 def test_the_config_in_a_checkpoint_is_unresolved(whole):
