@@ -1,10 +1,11 @@
 # make release   train the embedded miniature and release it (RELEASE=name ARGS="key=value ..." for others)
 # make test      run the test suite
-# make faults    kill a run at every rename and every opened file, and complete it
+# make faults    kill a run wherever it writes, fail a push wherever the Hub can, and complete both
 # make fuzz      read changed checkpoints for a minute (SECONDS=600 for ten)
 # make signing   sign a release with OpenSSF model signing as docs/signing.md says (downloads 170 MB)
 # make bench     measure speed and memory of an export and a push (15 GB of disk; ARGS="--scale small")
 # make matrix    test with the oldest and the newest versions of what this builds on
+# make interop   train with real AudioCraft, release, load with real AudioCraft (downloads 600 MB)
 # make check     what CI runs: ruff, mypy, the tests
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3))
 VENV := .venv
@@ -16,7 +17,7 @@ WORKERS ?= 2
 SECONDS ?= 60
 
 .DELETE_ON_ERROR:
-.PHONY: help release test faults fuzz signing bench matrix check lint clean
+.PHONY: help release test faults fuzz signing bench matrix interop check lint clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -50,7 +51,7 @@ test: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
 faults: $(VENV)/.installed-dev
-	@KILL_STEP=1 $(BIN)/python -m pytest -n $(WORKERS) tests/test_interruption.py \
+	@KILL_STEP=1 FAULTS=all $(BIN)/python -m pytest -n $(WORKERS) tests/test_interruption.py \
 	  tests/stages/push/faults $(ARGS)
 
 fuzz: $(VENV)/.installed-dev
@@ -64,6 +65,9 @@ bench: $(VENV)/.installed-bench
 
 matrix: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.matrix $(ARGS)
+
+interop: $(VENV)/.installed-dev
+	@INTEROP=all $(BIN)/python -m pytest tests/interop $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .

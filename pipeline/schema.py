@@ -28,6 +28,7 @@ class CheckpointConfig:
     revision: str = "main"
     source: str | None = MISSING
     package: str | None = MISSING
+    python: str | None = None
     overrides: list[str] = field(default_factory=list)
     epoch: int | None = None
     state: str = "auto"

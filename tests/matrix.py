@@ -31,7 +31,15 @@ FOLDER = ROOT / ".venv-matrix"
 CLIENT = "huggingface_hub"
 HEAVY = {"dora-search", "torch"}
 """Not taken back to their lower bounds: gigabytes to download, for little that a push uses."""
-HUB = ("tests/hub", "tests/stages/push", "tests/stages/common/hub", "tests/test_clusters.py")
+HUB = (
+    "tests/hub",
+    "tests/stages/push",
+    "tests/stages/common/hub",
+    "tests/pipeline/test_rollback.py",
+    "tests/pipeline/test_verify.py",
+    "tests/test_clusters.py",
+    "tests/test_tokens.py",
+)
 ENGINE = (
     "tests/pipeline",
     "tests/test_config.py",

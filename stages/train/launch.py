@@ -4,7 +4,7 @@ Dora takes its folder from the package's defaults alone: an override of ``dora.d
 nothing. Its program object can be told, as AudioCraft tells its own.
 
 Run as a script, ``launch.py ACTION PACKAGE FOLDER OVERRIDE...``, with ACTION ``signature`` or
-``run``. It imports nothing of ours, so that it works beside any package.
+``run``. It imports nothing of ours and runs on Python 3.8, so that it works beside any package.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def identity(program: Any, overrides: Sequence[str]) -> dict[str, Any]:
 
 def main(action: str, package: str, folder: str, *overrides: str) -> None:
     """Answer on standard output, or train."""
-    sys.path.insert(0, os.getcwd())
+    # This script's own folder would let our modules shadow the package's.
+    sys.path[0] = os.getcwd()
     answer = os.dup(1)
     os.dup2(2, 1)  # whatever a package prints while it is imported is not the answer
     program = program_of(package, Path(folder))

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,18 +39,20 @@ class Program:
     folder: Path
 
     def command(self, action: str) -> list[str]:
-        """Give the command line; ``-P`` keeps our modules from shadowing the package's."""
-        script = [sys.executable, "-P", str(LAUNCH), action, self.request.package]
+        """Give the command line."""
+        script = [str(self.request.python), str(LAUNCH), action, self.request.package]
         return [*script, str(self.folder), *self.request.overrides]
 
     @property
     def environment(self) -> dict[str, str]:
         """Give an environment in which a job of ours looks like a run on one process.
 
-        Inside a Slurm or submitit job, Dora would take that job's ranks for its own.
+        Inside a Slurm or submitit job, Dora would take that job's ranks for its own. The programs
+        beside the interpreter come first, as they do where its environment is active.
         """
         kept = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}
         single = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
+        single["PATH"] = os.pathsep.join([str(self.request.python.parent), kept.get("PATH", "")])
         return {**kept, **single, "AUDIOCRAFT_DORA_DIR": str(self.folder)}
 
     def training(self, dora_dir: Path) -> Training:

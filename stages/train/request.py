@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +37,7 @@ class Request:
         package: the Python package whose ``train.py`` holds a Dora ``main``.
         overrides: what follows ``dora run --``.
         folder: the working directory of the run; its packages come first.
+        python: the interpreter of the environment that the package is in.
         epochs: how many the request says, or ``None`` when only the package knows.
         size: bytes that the experiment takes, or ``None`` when that is not known.
         codec: what has to be trained first, for the language model to be trained on.
@@ -43,6 +46,7 @@ class Request:
     package: str
     overrides: tuple[str, ...]
     folder: Path
+    python: Path = Path(sys.executable)
     epochs: int | None = None
     size: int | None = None
     codec: Request | None = None
@@ -55,7 +59,8 @@ class Request:
         if config.kind == "train":
             asked = tuple(config.overrides)
             # Not the package's own folder: what people type is relative to where they are.
-            return cls(config.package or "", asked, Path.cwd(), _epochs_in(asked))
+            python = _interpreter(config.python)
+            return cls(config.package or "", asked, Path.cwd(), python, _epochs_in(asked))
         return None
 
     @property
@@ -70,7 +75,7 @@ class Request:
 
     def problems(self) -> list[Problem]:
         """Find what would keep the run from starting, without importing the package."""
-        found = problem_with(self.package, self.folder)
+        found = problem_with(self.package, self.folder, self.python)
         wrong = (problem_in(override) for override in self.overrides)
         return [problem for problem in (found, *wrong) if problem is not None]
 
@@ -90,6 +95,15 @@ def problem_in(override: str) -> Problem | None:
         what = f"{parsed.key_or_group} does not move an experiment: it goes to <outputs>/dora."
         return Problem(what, where, "Leave it out, or choose another folder: outputs=/path")
     return None
+
+
+def _interpreter(asked: str | None) -> Path:
+    """Give an interpreter's path: from the working directory, or by its name from ``PATH``."""
+    if asked is None:
+        return Path(sys.executable)
+    named = Path(asked).expanduser()
+    # Not resolved: the link is how an interpreter knows its virtual environment.
+    return Path.cwd() / (shutil.which(named) or named)
 
 
 def _epochs_in(overrides: Sequence[str]) -> int | None:

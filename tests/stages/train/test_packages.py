@@ -45,7 +45,8 @@ def test_a_package_that_only_its_own_finder_knows_is_found(tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("asked", "hint"),
     [("toyy", "Did you mean toy?"), ("outer.iner", "Did you mean outer.inner?"),
-     ("zzzzqqqq", "Install it, or start where its folder is.")],
+     ("zzzzqqqq", "Install it, start where its folder is, or name its environment's interpreter:"
+     " checkpoint.python=PATH")],
 )  # fmt: skip
 def test_a_misspelt_package_gets_a_near_name(tmp_path, asked, hint):
     write_toy(tmp_path)

@@ -1,0 +1,1 @@
+"""Stands in for pesq, which AudioCraft 1.4 imports for its watermarks; it takes a compiler."""
