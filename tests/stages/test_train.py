@@ -144,18 +144,15 @@ class InBackground(threading.Thread):
 # The embedded miniature, for real.
 
 
-@pytest.fixture(scope="module")
-def genuine(tmp_path_factory) -> Place:
-    """The miniature as everybody gets it, trained once: half a minute."""
-    place = Place(tmp_path_factory.mktemp("genuine"))
-    Train(CheckpointConfig(kind="miniature")).run(place.context())
-    return place
-
-
-def test_the_default_gives_two_genuine_experiments(genuine):
+def test_the_default_gives_two_genuine_experiments_that_play_a_melody(tmp_path):
+    genuine = Place(tmp_path)
     stage, ctx = Train(CheckpointConfig(kind="miniature")), genuine.context()
+    assert stage.check(ctx) == []
+    record = stage.run(ctx)
     left = TrainFolder(ctx.folder)
     lm, codec = (path.resolve().parent for path in (left.checkpoint, left.codec))
+    assert record.facts == {"signature": lm.name, "package": "stages.miniature"}
+    assert record.local == {"folder": str(lm), "dora_dir": str(genuine.dora)}
     assert {path.name for path in (genuine.dora / "xps").iterdir()} == {lm.name, codec.name}
     assert json.loads(left.xp.read_text()) == {
         "signature": lm.name, "folder": f"dora/xps/{lm.name}",
@@ -175,11 +172,12 @@ def test_the_default_gives_two_genuine_experiments(genuine):
         check_no_path(folder, genuine.root)
     check_checkpoint(lm / "checkpoint.th", lm.name, codec.name)
     assert stage.plan(ctx).summary == f"experiment {lm.name} is complete"
+    check_melody(lm / "checkpoint.th", Codec.load(codec / "checkpoint.th"))
 
 
-def test_what_it_plays_is_a_melody(genuine):
-    left = TrainFolder(genuine.context().folder)
-    codec, state = Codec.load(left.codec), checkpoint.load(left.checkpoint)
+def check_melody(path: Path, codec: Codec) -> None:
+    """Listen to what a language model plays through its codec."""
+    state = checkpoint.load(path)
     model = LanguageModel(Shape.of(state["xp.cfg"]), 0)
     model.load_state_dict(state["best_state"]["model"])
     (known,) = Melodies.of(state["xp.cfg"], codec.hop).batches("valid", 0, 1, 4)

@@ -12,7 +12,6 @@ from stages.miniature.quantizer import Habits
 from stages.miniature.seeds import generator
 from tests.miniature import TINY_CODEC, config_of
 
-
 ODD = (*TINY_CODEC[1:], "seanet.ratios=[5,3]")
 """Strides that cannot be padded alike on both sides."""
 
