@@ -22,6 +22,7 @@ TINY_CODEC = (
     "seanet.dimension=4",
     "rvq.bins=16",
     "mrstft.n_ffts=[16,32]",
+    "mrstft.hop_lengths=[8,16]",
     "dataset.batch_size=4",
     "dataset.valid.num_samples=8",
     "optim.updates_per_epoch=4",

@@ -97,6 +97,8 @@ def demand_known(cfg: DictConfig) -> None:
         asked = OmegaConf.select(cfg, key)
         if asked != known:
             raise ValueError(f"{key}={asked} is beyond the miniature, which knows only {known}")
+    if cfg.solver == "compression" and cfg.mrstft.win_lengths != cfg.mrstft.n_ffts:
+        raise ValueError(f"mrstft.win_lengths={cfg.mrstft.win_lengths}: those of n_ffts are needed")
     if cfg.solver == "musicgen":
         delays = cfg.codebooks_pattern.delay.delays
         if len(delays) != cfg.transformer_lm.n_q:

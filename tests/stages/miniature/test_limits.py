@@ -31,6 +31,11 @@ def test_another_solver_is_refused(shipped):
         demand_known(config)
 
 
+def test_the_windows_of_spectra_are_as_long_as_they_are():
+    with pytest.raises(ValueError, match="win_lengths"):
+        demand_known(config_of("solver=compression", "mrstft.win_lengths=[256,512]"))
+
+
 def test_delays_must_fit_the_codebooks():
     with pytest.raises(ValueError, match="one per codebook"):
         demand_known(config_of("transformer_lm.n_q=2"))
