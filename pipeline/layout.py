@@ -51,6 +51,11 @@ class TrainFolder:
         """A symlink to the experiment's last checkpoint; dangling when that was removed."""
         return self.root / "checkpoint.th"
 
+    @property
+    def codec(self) -> Path:
+        """A symlink to the last checkpoint of the codec, where that was trained for this."""
+        return self.root / "codec.th"
+
 
 @dataclass(frozen=True)
 class CollectFolder:

@@ -149,10 +149,16 @@ class LanguageModel(nn.Module):
         return torch.stack([linear(x) for linear in self.linears], dim=1)
 
     def _initialize(self, draws: torch.Generator) -> None:
-        """Draw Gaussian weights, narrower in deeper layers."""
+        """Draw Gaussian weights, narrower in deeper layers.
+
+        Embeddings are wider than AudioCraft's: beside the positions, which are added to them, those
+        are so small that the first hundred updates would learn little else than to see them.
+        """
         for name, weight in self.named_parameters():
             if weight.ndim == 2:
                 std = 1 / math.sqrt(weight.shape[1])
+                if name.startswith("emb."):
+                    std = 2.0
                 if name.startswith("transformer.layers."):
                     std /= math.sqrt(2 * (int(name.split(".")[2]) + 1))
                 nn.init.trunc_normal_(weight, std=std, a=-3 * std, b=3 * std, generator=draws)

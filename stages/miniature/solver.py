@@ -1,25 +1,20 @@
-"""The training loop, in the order of AudioCraft's: train, validate the average, keep the best."""
+"""The training loop, in the order of AudioCraft's: train, validate, keep the best, save."""
 
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from omegaconf import DictConfig
-from torch import Tensor
-from torch.func import functional_call
+from torch import Tensor, nn
 
 from stages.miniature import checkpoint
 from stages.miniature.averages import CosineSchedule, MovingAverage
-from stages.miniature.conditioning import forget_words
-from stages.miniature.delay import cross_entropies, delayed
 from stages.miniature.limits import demand_known
-from stages.miniature.model import LanguageModel, Shape
-from stages.miniature.seeds import generator
-from stages.miniature.sequences import Batch, SyntheticMusic
 
 logger = logging.getLogger(__name__)
 
@@ -27,14 +22,18 @@ Metrics = dict[str, float]
 History = list[dict[str, Metrics]]
 
 
-class Solver:
+class Solver(ABC):
     """Trains one experiment in its folder, from wherever an earlier run left off.
 
     Attributes:
         history: one entry per finished epoch: ``{"train": metrics, "valid": metrics}``. Holds no
             durations, so that two runs of one experiment agree.
-        best: the weights of the epoch with the lowest ``ce`` on the validation split.
+        best: the weights of the best epoch so far.
+        average: what follows the weights, where the config wants it.
     """
+
+    measure: str
+    """The metric of the validation split that people are shown."""
 
     def __init__(
         self, cfg: DictConfig, folder: Path, signature: str, commit: Callable[[History], None]
@@ -43,10 +42,9 @@ class Solver:
         demand_known(cfg)
         torch.set_num_threads(cfg.num_threads)
         self.cfg, self.folder, self.signature, self.commit = cfg, folder, signature, commit
-        self.delays: Sequence[int] = list(cfg.codebooks_pattern.delay.delays)
-        self.music = SyntheticMusic.of(cfg)
-        self.model = LanguageModel(Shape.of(cfg), cfg.seed)
-        self.average = MovingAverage(self.model, cfg.optim.ema.decay)
+        self.model = self.build()
+        ema = cfg.optim.ema
+        self.average = MovingAverage(self.model, ema.decay) if ema.use else None
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(),
             lr=cfg.optim.lr,
@@ -60,7 +58,27 @@ class Solver:
             cosine.warmup, cosine.lr_min_ratio, cosine.cycle_length,
         )  # fmt: skip
         self.history: History = []
-        self.best = self.average.copy()
+        self.best: dict[str, Tensor] = {}
+
+    @abstractmethod
+    def build(self) -> nn.Module:
+        """Build the model with the weights to start from."""
+
+    @abstractmethod
+    def train(self, epoch: int) -> Metrics:
+        """Update the weights for one epoch."""
+
+    @abstractmethod
+    def validate(self) -> Metrics:
+        """Judge the weights, on the same data after every epoch."""
+
+    @abstractmethod
+    def judged(self) -> dict[str, Tensor]:
+        """Give a copy of the weights that `validate` judges."""
+
+    @abstractmethod
+    def is_best(self, valid: Metrics) -> bool:
+        """Tell whether an epoch is better than all in the history."""
 
     def run(self) -> None:
         """Train the epochs that are still missing."""
@@ -68,54 +86,24 @@ class Solver:
         total = self.cfg.optim.epochs
         for epoch in range(len(self.history) + 1, total + 1):
             metrics = {"train": self.train(epoch), "valid": self.validate()}
-            ce = metrics["valid"]["ce"]
-            if all(ce < earlier["valid"]["ce"] for earlier in self.history):
-                self.best = self.average.copy()
+            if self.is_best(metrics["valid"]):
+                self.best = self.judged()
             self.history.append(metrics)
             every = self.cfg.checkpoint.save_every
             checkpoint.save(self.state(), self.folder, epoch, bool(every) and epoch % every == 0)
             self.commit(self.history)
-            logger.info("epoch %d of %d: valid ce %.4f", epoch, total, ce)
+            value = metrics["valid"][self.measure]
+            logger.info("epoch %d of %d: valid %s %.4f", epoch, total, self.measure, value)
 
-    def train(self, epoch: int) -> Metrics:
-        """Update the weights for one epoch."""
-        optim, drop = self.cfg.optim, self.cfg.classifier_free_guidance.training_dropout
-        forget = self.cfg.conditioners.description.t5.word_dropout
-        chance = generator(self.cfg.seed, "dropout", epoch)
-        seen: list[Metrics] = []
-        batches = self.music.batches(
-            "train", epoch, optim.updates_per_epoch, self.cfg.dataset.batch_size
-        )
-        for update, batch in enumerate(batches, 1):
-            texts = forget_words(batch.descriptions, forget, drop, chance)
-            entropies = self._entropies(batch, texts, dict(self.model.named_parameters()))
-            self.optimizer.zero_grad()
-            entropies.mean().backward()  # type: ignore[no-untyped-call]
-            norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), optim.max_norm)
-            rate = float(self.optimizer.param_groups[0]["lr"])
-            self.optimizer.step()
-            self.schedule.step()
-            if update % optim.ema.updates == 0:
-                self.average.step(self.model)
-            seen.append({"lr": rate, "grad_norm": norm.item(), **_metrics(entropies)})
-        return _mean(seen)
-
-    @torch.no_grad()
-    def validate(self) -> Metrics:
-        """Judge the averaged weights, on the same sequences after every epoch."""
-        size = self.cfg.dataset.batch_size
-        count = max(1, self.cfg.dataset.valid.num_samples // size)
-        return _mean(
-            [
-                _metrics(self._entropies(batch, batch.descriptions, self.average.weights))
-                for batch in self.music.batches("valid", 0, count, size)
-            ]
-        )
-
-    def _entropies(self, batch: Batch, texts: Sequence[str], weights: dict[str, Tensor]) -> Tensor:
-        sequence = delayed(batch.codes, self.delays, self.model.special)
-        logits: Tensor = functional_call(self.model, weights, (sequence, texts))
-        return cross_entropies(logits, batch.codes, self.delays)
+    def step(self, loss: Tensor) -> Metrics:
+        """Follow a loss for one update; gives the learning rate and the norm of the gradient."""
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.cfg.optim.max_norm)
+        rate = float(self.optimizer.param_groups[0]["lr"])
+        self.optimizer.step()
+        self.schedule.step()
+        return {"lr": rate, "grad_norm": norm.item()}
 
     def state(self) -> dict[str, Any]:
         """Give everything that a checkpoint holds, under AudioCraft's keys and in its order."""
@@ -128,7 +116,7 @@ class Solver:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "lr_scheduler": self.schedule.state_dict(),
-            "ema": self.average.state_dict(),
+            "ema": self.average and self.average.state_dict(),
         }
 
     def restore(self) -> None:
@@ -143,21 +131,14 @@ class Solver:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["lr_scheduler"])
-        self.average.load_state_dict(state["ema"])
+        if self.average is not None:
+            self.average.load_state_dict(state["ema"])
         self.best = state["best_state"]["model"]
         self.history = state["history"]
         self.commit(self.history)
         logger.info("resuming after epoch %d", len(self.history))
 
 
-def _metrics(entropies: Tensor) -> Metrics:
-    """Name the measures of one batch: cross entropy in nats and perplexity, also per codebook."""
-    total = entropies.mean()
-    metrics = {"ce": total.item(), "ppl": total.exp().item()}
-    for number, entropy in enumerate(entropies, 1):
-        metrics |= {f"ce_q{number}": entropy.item(), f"ppl_q{number}": entropy.exp().item()}
-    return metrics
-
-
-def _mean(seen: Sequence[Metrics]) -> Metrics:
+def mean(seen: Sequence[Metrics]) -> Metrics:
+    """Average the metrics of batches, name by name."""
     return {name: sum(metrics[name] for metrics in seen) / len(seen) for name in seen[0]}

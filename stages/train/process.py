@@ -83,7 +83,7 @@ class Program:
         Raises:
             TrainingError: when the process fails, or ends too early.
         """
-        label = f"training {self.request.package}"
+        label = f"training {self.request.name}"
         with training.log.open("ab") as log:
             start = log.tell()
             child = self._start(log, lock)

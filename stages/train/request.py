@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -15,11 +15,16 @@ from omegaconf import OmegaConf
 
 from pipeline.schema import CheckpointConfig
 from pipeline.stage import Problem
+from stages.common.experiments import PREFIX
 from stages.train.packages import problem_with
 
 MINIATURE = "stages.miniature"
-MINIATURE_BYTES = 75_000_000
-"""Three checkpoints of 24.7 MB; ``checkpoint.th`` is one of them under a second name."""
+CODEC = "solver=compression"
+"""What makes a training run one of a codec, in AudioCraft as in the miniature."""
+MINIATURE_BYTES = 19_100_000
+"""Three checkpoints of 6.3 MB; ``checkpoint.th`` is one of them under a second name."""
+CODEC_BYTES = 2_200_000
+"""The one checkpoint of the miniature's codec."""
 PLACES = ("dora.dir", "hydra.run.dir", "hydra.sweep.dir")
 """Keys that would move the experiment away from where the pipeline looks for it."""
 
@@ -35,6 +40,7 @@ class Request:
         python: the interpreter of the environment that the package is in.
         epochs: how many the request says, or ``None`` when only the package knows.
         size: bytes that the experiment takes, or ``None`` when that is not known.
+        codec: what has to be trained first, for the language model to be trained on.
     """
 
     package: str
@@ -43,6 +49,7 @@ class Request:
     python: Path = Path(sys.executable)
     epochs: int | None = None
     size: int | None = None
+    codec: Request | None = None
 
     @classmethod
     def of(cls, config: CheckpointConfig) -> Request | None:
@@ -55,6 +62,16 @@ class Request:
             python = _interpreter(config.python)
             return cls(config.package or "", asked, Path.cwd(), python, _epochs_in(asked))
         return None
+
+    @property
+    def name(self) -> str:
+        """What is trained, in the words that people see."""
+        return f"the codec of {self.package}" if CODEC in self.overrides else self.package
+
+    def on(self, signature: str) -> Request:
+        """Ask for the language model now that its codec is trained."""
+        follow = f"compression_model_checkpoint={PREFIX}{signature}"
+        return replace(self, overrides=(*self.overrides, follow), codec=None)
 
     def problems(self) -> list[Problem]:
         """Find what would keep the run from starting, without importing the package."""
@@ -95,17 +112,26 @@ def _epochs_in(overrides: Sequence[str]) -> int | None:
 
 
 def _miniature() -> Request:
-    """Ask for the embedded model, in a version of its own for every state of its code.
+    """Ask for the embedded models, in a version of their own for every state of their code.
 
     Dora's signature covers only what differs from a package's defaults. Without a label, changed
     training code would find the old experiment complete; and so would any other package that is
     run without overrides, because all of those share one signature.
     """
     folder = Path(__file__).parents[1] / "miniature"
-    config = OmegaConf.load(folder / "config/solver/musicgen.yaml")
     label = f"label=miniature-{sources_digest(folder)[:8]}"
-    epochs = int(OmegaConf.select(config, "optim.epochs"))
-    return Request(MINIATURE, (label,), folder.parents[1], epochs=epochs, size=MINIATURE_BYTES)
+
+    def epochs(solver: str) -> int:
+        config = OmegaConf.load(folder / f"config/solver/{solver}.yaml")
+        return int(OmegaConf.select(config, "optim.epochs"))
+
+    codec = Request(
+        MINIATURE, (label, CODEC), folder.parents[1], epochs=epochs("compression"), size=CODEC_BYTES
+    )
+    return Request(
+        MINIATURE, (label,), folder.parents[1], epochs=epochs("musicgen"), size=MINIATURE_BYTES,
+        codec=codec,
+    )  # fmt: skip
 
 
 def sources_digest(folder: Path) -> str:

@@ -19,9 +19,14 @@ from pipeline.errors import OutputError, TrainingError
 from pipeline.layout import Outputs, TrainFolder
 from pipeline.schema import CheckpointConfig
 from pipeline.stage import Context, Record
+from stages.miniature import checkpoint
+from stages.miniature.codec import Codec
+from stages.miniature.melodies import SCALE, Melodies
+from stages.miniature.model import LanguageModel, Shape
 from stages.train import Train
-from stages.train.request import MINIATURE_BYTES
-from tests.miniature import TINY
+from stages.train.request import CODEC_BYTES, MINIATURE_BYTES
+from tests import sound
+from tests.miniature import CODEC, TINY, codec_beside
 from tests.toy import write_toy
 from tests.train_stage import context, start, train
 
@@ -74,7 +79,7 @@ class Place:
         return train(self.context(name), package, overrides)
 
     def experiment(self) -> Path:
-        (only,) = (self.dora / "xps").iterdir()
+        (only,) = (path for path in (self.dora / "xps").iterdir() if path.name != CODEC)
         return only
 
     def log(self) -> str:
@@ -139,33 +144,62 @@ class InBackground(threading.Thread):
 # The embedded miniature, for real.
 
 
-def test_the_default_gives_a_genuine_experiment(tmp_path):
-    place = Place(tmp_path)
-    stage = Train(CheckpointConfig(kind="miniature"))
-    ctx = place.context()
+def test_the_default_gives_two_genuine_experiments_that_play_a_melody(tmp_path):
+    genuine = Place(tmp_path)
+    stage, ctx = Train(CheckpointConfig(kind="miniature")), genuine.context()
     assert stage.check(ctx) == []
-    assert stage.plan(ctx).summary == "train stages.miniature, 3 epochs"
     record = stage.run(ctx)
-    folder = place.experiment()
-    assert record.facts == {"signature": folder.name, "package": "stages.miniature"}
-    assert record.local == {"folder": str(folder), "dora_dir": str(place.dora)}
-    xp = json.loads(TrainFolder(ctx.folder).xp.read_text())
-    assert xp == {"signature": folder.name, "folder": f"dora/xps/{folder.name}"}
-    assert (ctx.folder / "checkpoint.th").resolve() == folder / "checkpoint.th"
-    assert {path.name for path in folder.iterdir()} >= {
+    left = TrainFolder(ctx.folder)
+    lm, codec = (path.resolve().parent for path in (left.checkpoint, left.codec))
+    assert record.facts == {"signature": lm.name, "package": "stages.miniature"}
+    assert record.local == {"folder": str(lm), "dora_dir": str(genuine.dora)}
+    assert {path.name for path in (genuine.dora / "xps").iterdir()} == {lm.name, codec.name}
+    assert json.loads(left.xp.read_text()) == {
+        "signature": lm.name, "folder": f"dora/xps/{lm.name}",
+    }  # fmt: skip
+    assert {path.name for path in lm.iterdir()} >= {
         ".argv.json", ".hydra", "history.json", "checkpoint.th", "checkpoint_1.th",
         "checkpoint_2.th", "checkpoint_3.th",
     }  # fmt: skip
-    assert (place.progress.epochs, place.progress.total) == (3, 3)
-    assert any(line.startswith("valid ce ") for line in place.progress.lines)
-    sizes = {path.stat().st_ino: path.stat().st_size for path in folder.glob("*.th")}
-    assert 0.9 * MINIATURE_BYTES < sum(sizes.values()) < MINIATURE_BYTES
-    check_checkpoint(folder / "checkpoint.th", folder.name)
-    check_no_path(folder, tmp_path)
-    assert stage.plan(ctx).summary == f"experiment {folder.name} is complete"
+    assert [path.name for path in codec.glob("*.th")] == ["checkpoint.th"]
+    labels = [line for line in genuine.progress.lines if line.startswith("training")]
+    assert labels == ["training the codec of stages.miniature", "training stages.miniature"]
+    assert (genuine.progress.epochs, genuine.progress.total) == (6, 3)
+    assert any(line.startswith("valid ce ") for line in genuine.progress.lines)
+    for folder, expected in ((lm, MINIATURE_BYTES), (codec, CODEC_BYTES)):
+        sizes = {path.stat().st_ino: path.stat().st_size for path in folder.glob("*.th")}
+        assert 0.9 * expected < sum(sizes.values()) < expected
+        check_no_path(folder, genuine.root)
+    check_checkpoint(lm / "checkpoint.th", lm.name, codec.name)
+    assert stage.plan(ctx).summary == f"experiment {lm.name} is complete"
+    check_melody(lm / "checkpoint.th", Codec.load(codec / "checkpoint.th"))
 
 
-def check_checkpoint(path: Path, signature: str) -> None:
+def check_melody(path: Path, codec: Codec) -> None:
+    """Listen to what a language model plays through its codec."""
+    state = checkpoint.load(path)
+    model = LanguageModel(Shape.of(state["xp.cfg"]), 0)
+    model.load_state_dict(state["best_state"]["model"])
+    (known,) = Melodies.of(state["xp.cfg"], codec.hop).batches("valid", 0, 1, 4)
+    with torch.no_grad():
+        codes = sound.sample(model, known.descriptions, 150, seed=1)
+        disorder = codes[:, :, torch.randperm(150, generator=torch.Generator().manual_seed(1))]
+        played, learnt, disordered = (
+            codec.decode(tokens) for tokens in (codes, codec.encode(known.audio), disorder)
+        )
+    noise = torch.randn(played.shape, generator=torch.Generator().manual_seed(1))
+    assert sound.tonality(noise) < 15
+    assert sound.tonality(played) > 40
+    assert abs(sound.tonality(played) - sound.tonality(learnt)) < 12
+    # The notes are of the scale, and they last, as they would not in any other order.
+    heard = sound.pitches(played, 16000).flatten()
+    away = (heard[:, None] - torch.tensor(SCALE)).abs().amin(1)
+    assert (away < 8).float().mean() > 0.9
+    steady = [sound.steadiness(audio, 16000) for audio in (played, disordered)]
+    assert steady[0] > 0.5 and steady[0] > steady[1] + 0.2
+
+
+def check_checkpoint(path: Path, signature: str, codec: str) -> None:
     """Open a checkpoint the way the format's description says it can be opened."""
     allowed = [
         DictConfig, ListConfig, AnyNode, ContainerMetadata, Metadata, Any, dict, list, int,
@@ -176,12 +210,42 @@ def check_checkpoint(path: Path, signature: str) -> None:
     config = state["xp.cfg"]
     assert state["xp.sig"] == signature
     assert config.solver == "musicgen"
-    assert config.compression_model_checkpoint == "//pretrained/facebook/encodec_32khz"
-    assert (config.dataset.segment_duration, config.sample_rate) == (30, 32000)
+    assert config.compression_model_checkpoint == f"//sig/{codec}"
+    assert (config.dataset.segment_duration, config.sample_rate) == (20, 16000)
     assert [entry["valid"]["ce"] for entry in state["history"]] == sorted(
         (entry["valid"]["ce"] for entry in state["history"]), reverse=True
     )
-    assert state["best_state"]["model"]["linears.3.weight"].shape == (2048, 64)
+    assert state["best_state"]["model"]["linears.3.weight"].shape == (256, 64)
+
+
+def test_a_codec_that_is_gone_is_trained_again_and_the_language_model_is_not(tmp_path):
+    # Small: the request with the experiments that it leads to, not what is in them.
+    place = Place(tmp_path / "outputs")
+    stage = Train(CheckpointConfig(kind="miniature"))
+    assert stage.plan(place.context()).summary == (
+        "train the codec of stages.miniature, 3 epochs; train stages.miniature, 3 epochs"
+    )
+    assert stage.plan(place.context()).size == MINIATURE_BYTES + CODEC_BYTES
+    begin(place, "c0dec000", stage.request.codec.overrides, 3)
+    assert stage.plan(place.context()).summary == "train stages.miniature, 3 epochs"
+    assert stage.plan(place.context()).size == MINIATURE_BYTES
+    begin(place, "1a2b3c4d", stage.request.on("c0dec000").overrides, 1)
+    assert stage.plan(place.context()).summary == "resume 1a2b3c4d at epoch 2"
+    begin(place, "1a2b3c4d", stage.request.on("c0dec000").overrides, 3)
+    assert stage.plan(place.context()).summary == "experiment 1a2b3c4d is complete"
+    (place.dora / "xps/c0dec000/checkpoint.th").unlink()
+    assert stage.plan(place.context()).summary == ("train the codec of stages.miniature, 3 epochs")
+
+
+def begin(place: Place, signature: str, overrides: tuple[str, ...], epochs: int) -> None:
+    """Leave what a training leaves, as far as a plan looks at it."""
+    folder = place.dora / "xps" / signature
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ".argv.json").write_text(json.dumps(overrides))
+    (folder / "history.json").write_text(json.dumps([{}] * epochs))
+    (folder / "checkpoint.th").touch()
+    holder = {"pid": 1, "host": "here", "package": "stages.miniature"}
+    (place.dora / f"{signature}.lock").write_text(json.dumps(holder))
 
 
 def check_no_path(folder: Path, root: Path) -> None:
@@ -197,6 +261,8 @@ def test_bytes_depend_neither_on_the_place_nor_on_a_kill(tmp_path, ugly):
         "SLURM_PROCID": "3", "SLURM_NTASKS": "4", "WORLD_SIZE": "4", "RANK": "3",
     }  # fmt: skip
     whole, killed = Place(ugly), Place(tmp_path / "outputs")
+    for place in (whole, killed):
+        codec_beside(place.dora / "xps/any")
     undisturbed = start(whole.root, "stages.miniature", overrides, settings, umask=0o077)
     first = InBackground(lambda: killed.train(*overrides, package="stages.miniature"))
     eventually(lambda: epochs_in(killed.dora) or not first.is_alive())

@@ -7,25 +7,42 @@ import pytest
 import torch
 
 from stages.miniature import checkpoint
-from stages.miniature.solver import Solver
-from tests.miniature import TINY, config_of
+from stages.miniature.language import LanguageSolver
+from tests.miniature import CODEC, TINY, codec_beside, config_of
 
 EPOCHS = 3
-WORSENING = ("optim.lr=3.0", "schedule.cosine.warmup=12", "optim.ema.decay=0.0")
+SIG = "1a2b3c4d"
+WORSENING = ("optim.lr=100.0", "schedule.cosine.warmup=12", "optim.ema.decay=0.0")
 
 
 def train(folder: Path, *overrides: str, epochs: int = EPOCHS) -> list[int]:
     """Train in this process; gives the number of epochs at each commit of the history."""
-    folder.mkdir(parents=True, exist_ok=True)
     commits: list[int] = []
     config = config_of(*TINY, f"optim.epochs={epochs}", *overrides)
-    Solver(config, folder, "1a2b3c4d", lambda history: commits.append(len(history))).run()
+    LanguageSolver(config, folder, SIG, lambda history: commits.append(len(history))).run()
     return commits
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("whole")
+def xps(tmp_path_factory) -> Path:
+    """A folder of experiments that has the codec."""
+    folder = tmp_path_factory.mktemp("xps")
+    codec_beside(folder / SIG)
+    return folder
+
+
+@pytest.fixture
+def fresh(xps, tmp_path) -> Path:
+    """An empty experiment, with the codec beside it."""
+    (tmp_path / CODEC).symlink_to(xps / CODEC)
+    (tmp_path / SIG).mkdir()
+    return tmp_path / SIG
+
+
+@pytest.fixture(scope="module")
+def whole(xps) -> Path:
+    folder = xps / SIG
+    folder.mkdir()
     assert train(folder) == [1, 2, 3]
     return folder
 
@@ -73,6 +90,14 @@ def test_the_history_has_metrics_and_no_durations(whole):
     assert history[-1]["valid"]["ce"] < history[0]["valid"]["ce"]
 
 
+def test_every_epoch_draws_its_own_batches_and_is_judged_on_the_same(fresh):
+    still = ("optim.lr=0", "conditioners.description.t5.word_dropout=0")
+    train(fresh, *still, "classifier_free_guidance.training_dropout=0", epochs=2)
+    first, second = checkpoint.load(fresh / "checkpoint.th")["history"]
+    assert first["train"]["ce"] != second["train"]["ce"]
+    assert first["valid"]["ce"] == pytest.approx(second["valid"]["ce"])
+
+
 def test_the_config_in_a_checkpoint_is_unresolved(whole):
     config = checkpoint.load(whole / "checkpoint.th")["xp.cfg"]
     assert config.solver == "musicgen"
@@ -81,9 +106,10 @@ def test_the_config_in_a_checkpoint_is_unresolved(whole):
 
 
 @pytest.fixture(scope="module")
-def worsening(tmp_path_factory) -> Path:
+def worsening(xps) -> Path:
     """A run whose learning rate rises until every epoch is worse than the one before."""
-    folder = tmp_path_factory.mktemp("worsening")
+    folder = xps / "worsening"
+    folder.mkdir()
     train(folder, *WORSENING)
     return folder
 
@@ -97,33 +123,33 @@ def test_the_best_state_is_the_average_of_the_best_epoch(worsening):
     assert all(torch.equal(best[name], judged[name]) for name in judged)
 
 
-def test_the_best_state_survives_a_kill(worsening, tmp_path):
-    shutil.copy(worsening / "checkpoint_1.th", tmp_path / "checkpoint.th")
-    train(tmp_path, *WORSENING)
-    assert (tmp_path / "checkpoint.th").read_bytes() == (worsening / "checkpoint.th").read_bytes()
+def test_the_best_state_survives_a_kill(worsening, fresh):
+    shutil.copy(worsening / "checkpoint_1.th", fresh / "checkpoint.th")
+    train(fresh, *WORSENING)
+    assert (fresh / "checkpoint.th").read_bytes() == (worsening / "checkpoint.th").read_bytes()
 
 
 @pytest.mark.parametrize("killed", ["in a write", "before the link", "between two names"])
-def test_a_kill_at_any_step_of_saving_changes_no_byte(killed, whole, tmp_path):
+def test_a_kill_at_any_step_of_saving_changes_no_byte(killed, whole, fresh):
     last, second, temporary = (
-        tmp_path / name for name in ("checkpoint.th", "checkpoint_2.th", ".checkpoint.th.tmp")
+        fresh / name for name in ("checkpoint.th", "checkpoint_2.th", ".checkpoint.th.tmp")
     )
-    shutil.copy(whole / "checkpoint_1.th", tmp_path)
-    last.hardlink_to(tmp_path / "checkpoint_1.th")
+    shutil.copy(whole / "checkpoint_1.th", fresh)
+    last.hardlink_to(fresh / "checkpoint_1.th")
     if killed == "in a write":
         temporary.write_bytes((whole / "checkpoint_2.th").read_bytes()[:1000])
     else:
         shutil.copy(whole / "checkpoint_2.th", second)
     if killed == "between two names":
         temporary.hardlink_to(second)
-    assert train(tmp_path) == [1, 2, 3]
-    assert same(tmp_path, whole)
+    assert train(fresh) == [1, 2, 3]
+    assert same(fresh, whole)
 
 
-def test_a_history_file_that_fell_behind_is_committed_again(whole, tmp_path):
-    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
-    assert train(tmp_path) == [3]
-    assert same(tmp_path, whole)
+def test_a_history_file_that_fell_behind_is_committed_again(whole, fresh):
+    shutil.copytree(whole, fresh, dirs_exist_ok=True)
+    assert train(fresh) == [3]
+    assert same(fresh, whole)
 
 
 def test_a_write_that_the_disk_refuses_leaves_the_last_checkpoint_alone(whole, tmp_path):
@@ -140,16 +166,26 @@ def test_a_write_that_the_disk_refuses_leaves_the_last_checkpoint_alone(whole, t
     assert (tmp_path / "checkpoint.th").read_bytes() == (whole / "checkpoint.th").read_bytes()
 
 
-def test_epochs_are_kept_as_often_as_asked(tmp_path):
-    train(tmp_path, "checkpoint.save_every=2")
-    assert names(tmp_path) == ["checkpoint.th", "checkpoint_2.th"]
-    assert len(checkpoint.load(tmp_path / "checkpoint.th")["history"]) == 3
+def test_epochs_are_kept_as_often_as_asked(fresh):
+    train(fresh, "checkpoint.save_every=2")
+    assert names(fresh) == ["checkpoint.th", "checkpoint_2.th"]
+    assert len(checkpoint.load(fresh / "checkpoint.th")["history"]) == 3
 
 
 def test_equal_strings_become_one_object():
     text = "".join(["c", "e"])
     state = checkpoint.interned([{"ce": OrderedDict(a=text)}, "".join(["c", "e"])])
     assert state[0]["ce"]["a"] is state[1] is next(iter(state[0]))
+
+
+def test_a_codec_of_other_codebooks_is_refused(fresh):
+    with pytest.raises(ValueError, match="4 codebooks of 16"):
+        train(fresh, "transformer_lm.card=64")
+
+
+def test_a_codec_that_is_not_an_experiment_is_refused(fresh):
+    with pytest.raises(ValueError, match="//sig/SIG"):
+        train(fresh, "compression_model_checkpoint=//pretrained/facebook/encodec_32khz")
 
 
 def test_nothing_in_a_checkpoint_can_run(tmp_path):
@@ -164,12 +200,12 @@ def test_nothing_in_a_checkpoint_can_run(tmp_path):
     assert not (tmp_path / "sprung").exists()
 
 
-def test_training_takes_the_threads_of_its_config_not_of_its_surroundings(tmp_path):
+def test_training_takes_the_threads_of_its_config_not_of_its_surroundings(fresh):
     # The number of threads decides in which order floats are added.
     before = torch.get_num_threads()
     torch.set_num_threads(before + 1)
     try:
-        train(tmp_path, epochs=1)
+        train(fresh, epochs=1)
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)

@@ -18,7 +18,21 @@ def test_the_miniature_is_trained_under_a_label_of_its_code():
     assert request.folder == ROOT
 
 
-@pytest.mark.parametrize("name", ["model.py", "config/solver/musicgen.yaml"])
+def test_the_miniature_s_codec_comes_first_and_has_a_signature_of_its_own():
+    request = Request.of(CheckpointConfig(kind="miniature"))
+    assert request is not None and request.codec is not None
+    assert request.codec.overrides == (*request.overrides, "solver=compression")
+    assert request.codec.epochs == config_of("solver=compression").optim.epochs
+    assert (request.name, request.codec.name) == (
+        "stages.miniature", "the codec of stages.miniature",
+    )  # fmt: skip
+    on = request.on("1234e567")
+    assert on.codec is None
+    assert on.overrides == (*request.overrides, "compression_model_checkpoint=//sig/1234e567")
+    assert on.problems() == []
+
+
+@pytest.mark.parametrize("name", ["model.py", "config/solver/compression.yaml"])
 def test_a_change_in_code_or_config_changes_the_label(name, tmp_path):
     copy = Path(shutil.copytree(ROOT / "stages/miniature", tmp_path / "miniature"))
     before = sources_digest(copy)
