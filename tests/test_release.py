@@ -178,10 +178,11 @@ def test_a_run_of_short_segments_is_released_with_warnings_and_the_cure(place):
         place.dora, "05f94543", codec="//pretrained/debug_compression_model", conditioners=None,
         segment_duration=1,
     )  # fmt: skip
-    done = pipeline(*place.request, "checkpoint.sig=//sig/05f94543", cwd=place.root)
+    wide = environment(COLUMNS="200")
+    done = pipeline(*place.request, "checkpoint.sig=//sig/05f94543", cwd=place.root, env=wide)
     assert done.returncode == 0, done.stdout + done.stderr
     cure = "export.config_overrides={dataset.segment_duration: 30}"
-    assert cure in " ".join(done.stdout.split())
+    assert cure in done.stdout
     done = pipeline(*place.request, "checkpoint.sig=//sig/05f94543", cure, cwd=place.root)
     assert done.returncode == 0 and "segment_duration: 30" not in done.stdout
     strict = pipeline(
