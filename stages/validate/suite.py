@@ -22,6 +22,8 @@ from stages.common.unfit import Accepted
 from stages.common.xp_yaml import without_calls
 from stages.validate import expectations, file_checks, model_checks
 from stages.validate.opened import OpenedFile, Unavailable
+from stages.validate.origin import Origin
+from stages.validate.parity import parity
 from stages.validate.scan import Scan, scan
 from stages.validate.second_reader import scanned
 
@@ -34,9 +36,12 @@ Comparison = Callable[[Settings, codecs.Codec], Outcome]
 class Model:
     """A file with all that its checks share: one pass over its bytes, its settings."""
 
-    def __init__(self, file: OpenedFile, nodes: tuple[str, ...], progress: Progress) -> None:
-        """Take an open file and the nodes of xp.cfg that its builder reads."""
-        self.file, self._nodes, self._progress = file, nodes, progress
+    def __init__(
+        self, file: OpenedFile, nodes: tuple[str, ...], origin: Origin, progress: Progress
+    ) -> None:
+        """Take an open file, the nodes of xp.cfg that its builder reads, and its source."""
+        self.file, self.origin = file, origin
+        self._nodes, self._progress = nodes, progress
 
     @cached_property
     def settings(self) -> Settings:
@@ -47,9 +52,20 @@ class Model:
     def scan(self) -> Scan:
         """What one pass over its bytes found."""
         tensors = {} if self.file.pretrained else self.file.tensors
-        total = sum(ref.nbytes for ref in tensors.values())
-        with self._progress.task(self.file.name, total) as task:
+        with self._progress.task(self.file.name, self._nbytes) as task:
             return scan(self.file.archive, tensors, task.advance)
+
+    def parity(self, dtype: str) -> Outcome:
+        """Compare its weights with those that it was made from, cast to ``dtype``."""
+        source, file = self.origin.state, self.file
+        with self._progress.task(f"{file.name} and its source", self._nbytes) as task:
+            return parity(
+                source, file.weights, dtype, file.remedy, self.origin.others, task.advance
+            )
+
+    @property
+    def _nbytes(self) -> int:
+        return 0 if self.file.pretrained else sum(ref.nbytes for ref in self.file.tensors.values())
 
 
 @dataclass(frozen=True)
@@ -84,8 +100,12 @@ class Suite:
                 name: stack.enter_context(OpenedFile.open(path, name))
                 for name, path in paths.items()
             }
-            codec = Model(files["export_compression"], CODEC_NODES, ctx.progress)
-            lm = None if alone else Model(files["export_lm"], LM_NODES, ctx.progress)
+            nodes = {"export_lm": LM_NODES, "export_compression": CODEC_NODES}
+            models = {
+                name: Model(file, nodes[name], Origin(ctx, name, stack), ctx.progress)
+                for name, file in files.items()
+            }
+            codec, lm = models["export_compression"], models.get("export_lm")
             suite = cls(lm, codec, export[0], export[1], export[2], expect)
             rows: list[Row] = [("layout", partial(file_checks.layout, paths))]
             rows += suite.thorough() if thorough else suite.quick()
@@ -128,6 +148,7 @@ class Suite:
         accepted = Accepted.of(self.export if name == "lm" else self.compression)
         yield f"{name}.finite", lambda: file_checks.finite(file, model.scan, accepted)
         yield f"{name}.state", partial(file_checks.state, file, digest, asked == "keep")
+        yield f"{name}.parity", partial(model.parity, asked)
 
     def _provenance(self, name: str) -> tuple[str | None, str]:
         """Give the digest of the chosen weights, and the dtype that was asked for."""

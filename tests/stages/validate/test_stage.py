@@ -59,7 +59,8 @@ def made(tmp_path: Path, dtype: str) -> Candidate:
         run.output(earlier.name).mkdir(parents=True)
         ctx = Context(run, run.output(earlier.name), dict(records))
         records[earlier.name] = earlier.run(ctx)
-    return Candidate(run, {name: dict(record.facts) for name, record in records.items()})
+    facts = {name: dict(record.facts) for name, record in records.items()}
+    return Candidate(run, facts, {name: dict(record.local) for name, record in records.items()})
 
 
 @pytest.mark.parametrize(("dtype", "state"), [("keep", "pass"), ("float16", "skipped")])
@@ -68,6 +69,7 @@ def test_what_the_stages_before_leave_passes(tmp_path: Path, dtype: str, state: 
     rows = candidate.report(solver="musicgen", config={"transformer_lm.dim": 16})
     assert {row["verdict"] for row in rows.values()} <= {"pass", "skipped"}
     assert rows["lm.state"]["verdict"] == state
+    assert {rows[f"{model}.parity"]["verdict"] for model in ("lm", "codec")} == {"pass"}
     assert rows["codec.state"]["verdict"] == "pass"
     assert rows["lm.tensors"]["verdict"] == "pass"
 
@@ -202,6 +204,7 @@ def test_the_report_does_not_depend_on_the_folder(candidate: Candidate, tmp_path
     moved = Candidate(
         type(candidate.run)(candidate.run.root.with_name("moved"), candidate.run.outputs),
         candidate.facts,
+        candidate.local,
     )
     moved.validate()
     assert (moved.run.working("validate") / "report.json").read_bytes() == first
