@@ -24,6 +24,7 @@ class Candidate:
     run: Run
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     local: dict[str, dict[str, Any]] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
 
     @property
     def context(self) -> Context:
@@ -37,7 +38,8 @@ class Candidate:
         self, kind: str = "quick", strict: bool = False, **expect: Any
     ) -> tuple[Record | None, ValidationError | None]:
         """Validate; give the record, or the error."""
-        stage = Validate(ValidateConfig(kind=kind), ExpectConfig(**expect), strict)
+        config = ValidateConfig(kind=kind, **self.options)
+        stage = Validate(config, ExpectConfig(**expect), strict, "cpu", "small")
         try:
             return stage.run(self.context), None
         except ValidationError as error:

@@ -145,7 +145,7 @@ def distance(
         FormatError: when one of them is damaged.
     """
     total = NONE
-    for left, right in _side_by_side(source, made):
+    for left, right in side_by_side(source, made):
         total += _compared(left, right, source.dtype, made.dtype)
         advance(len(right))
     source.forget()
@@ -153,7 +153,7 @@ def distance(
     return total
 
 
-def _side_by_side(left: Tensor, right: Tensor) -> Iterator[tuple[memoryview, memoryview]]:
+def side_by_side(left: Tensor, right: Tensor) -> Iterator[tuple[memoryview, memoryview]]:
     """Give the bytes of both in steps of the same elements; both are read to their ends."""
     sizes = ITEMSIZE[left.dtype], ITEMSIZE[right.dtype]
     readers = left.blocks(), right.blocks()
@@ -180,7 +180,7 @@ def _compared(left: memoryview, right: memoryview, source: str, made: str) -> Di
         different = (rows[0] != rows[1]).any(1)
         if source not in FLOATS:
             return Distance(count, int(different.sum()), 0.0)
-    given, found = _numbers(left, source), _numbers(right, made)
+    given, found = numbers_in(left, source), numbers_in(right, made)
     if source != made:
         wanted = rounded(given, made)
         same = (found == wanted) & (np.signbit(found) == np.signbit(given))
@@ -191,7 +191,7 @@ def _compared(left: memoryview, right: memoryview, source: str, made: str) -> Di
     return Distance(count, int(different.sum()), float(finite.max()) if finite.size else 0.0)
 
 
-def _numbers(block: memoryview, dtype: str) -> Array:
+def numbers_in(block: memoryview, dtype: str) -> Array:
     """Give the elements as float64, which holds each of them exactly."""
     import numpy as np
 

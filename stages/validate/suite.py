@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.errors import FormatError
 from pipeline.schema import ExpectConfig
-from pipeline.stage import Context, Facts, Progress
+from pipeline.stage import Context, Facts
 from stages.common import agreement, codecs, traps
 from stages.common.checks import FAIL, Check, Outcome, Report, failed, passed, skipped
 from stages.common.requirements import requirements
@@ -21,51 +21,16 @@ from stages.common.settings import CODEC_NODES, LM_NODES, Settings, Unusable
 from stages.common.unfit import Accepted
 from stages.common.xp_yaml import without_calls
 from stages.validate import expectations, file_checks, model_checks
+from stages.validate.compared import Compared
+from stages.validate.models import Model, Row
 from stages.validate.opened import OpenedFile, Unavailable
 from stages.validate.origin import Origin
-from stages.validate.parity import parity
-from stages.validate.scan import Scan, scan
+from stages.validate.request import Request
 from stages.validate.second_reader import scanned
 
 _CODEC = "compression_model_checkpoint"
 
-Row = tuple[str, Callable[[], Outcome]]
 Comparison = Callable[[Settings, codecs.Codec], Outcome]
-
-
-class Model:
-    """A file with all that its checks share: one pass over its bytes, its settings."""
-
-    def __init__(
-        self, file: OpenedFile, nodes: tuple[str, ...], origin: Origin, progress: Progress
-    ) -> None:
-        """Take an open file, the nodes of xp.cfg that its builder reads, and its source."""
-        self.file, self.origin = file, origin
-        self._nodes, self._progress = nodes, progress
-
-    @cached_property
-    def settings(self) -> Settings:
-        """What its builder reads."""
-        return Settings.of(self.file.config, self._nodes)
-
-    @cached_property
-    def scan(self) -> Scan:
-        """What one pass over its bytes found."""
-        tensors = {} if self.file.pretrained else self.file.tensors
-        with self._progress.task(self.file.name, self._nbytes) as task:
-            return scan(self.file.archive, tensors, task.advance)
-
-    def parity(self, dtype: str) -> Outcome:
-        """Compare its weights with those that it was made from, cast to ``dtype``."""
-        source, file = self.origin.state, self.file
-        with self._progress.task(f"{file.name} and its source", self._nbytes) as task:
-            return parity(
-                source, file.weights, dtype, file.remedy, self.origin.others, task.advance
-            )
-
-    @property
-    def _nbytes(self) -> int:
-        return 0 if self.file.pretrained else sum(ref.nbytes for ref in self.file.tensors.values())
 
 
 @dataclass(frozen=True)
@@ -89,7 +54,7 @@ class Suite:
     expect: ExpectConfig
 
     @classmethod
-    def run(cls, ctx: Context, expect: ExpectConfig, thorough: bool) -> Report:
+    def run(cls, ctx: Context, request: Request) -> Report:
         """Open the files that the export stages left, and run every check on them."""
         export = [ctx.facts(name) for name in ("collect", "export_lm", "export_compression")]
         alone = export[0].get("family") == "compression"
@@ -106,9 +71,14 @@ class Suite:
                 for name, file in files.items()
             }
             codec, lm = models["export_compression"], models.get("export_lm")
-            suite = cls(lm, codec, export[0], export[1], export[2], expect)
+            suite = cls(lm, codec, export[0], export[1], export[2], request.expect)
             rows: list[Row] = [("layout", partial(file_checks.layout, paths))]
-            rows += suite.thorough() if thorough else suite.quick()
+            if request.kind == "off":
+                return _judged([*rows, *suite.quick()])
+            rows += suite.thorough()
+            if request.config.baseline:
+                compared = Compared(request, lm or codec, alone, ctx, stack)
+                rows += compared.rows()
             return _judged(rows)
 
     def quick(self) -> Iterator[Row]:
