@@ -62,6 +62,8 @@ class Request:
         """Find what does not exist, or makes no sense."""
         yield from _choice("validate", self.kind, tuple(KINDS))
         yield from _choice("device", self.device, DEVICES)
+        if self.device == "cuda" and not _has_gpu():
+            yield Problem("device=cuda, but torch sees no GPU here.", hint="device=auto or cpu")
         config = self.config
         if not 0 < config.seconds <= 600:
             yield Problem(f"validate.seconds={config.seconds:g}: a sound has up to 600 seconds.")
@@ -97,3 +99,9 @@ def _choice(key: str, value: str, allowed: tuple[str, ...]) -> Iterator[Problem]
             f"{key}={value}: there is no such choice.",
             hint=f"{hint}Choose among {', '.join(allowed)}.",
         )
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()

@@ -27,6 +27,7 @@ from stages.validate.opened import OpenedFile, Unavailable
 from stages.validate.origin import Origin
 from stages.validate.request import Request
 from stages.validate.second_reader import scanned
+from stages.validate.trials import Trials
 
 _CODEC = "compression_model_checkpoint"
 
@@ -76,6 +77,8 @@ class Suite:
             if request.kind == "off":
                 return _judged([*rows, *suite.quick()])
             rows += suite.thorough()
+            if lm is not None:
+                rows += Trials(lm, export[1], request.device).rows()
             if request.config.baseline:
                 compared = Compared(request, lm or codec, alone, ctx, stack)
                 rows += compared.rows()

@@ -65,7 +65,8 @@ class TextEncoder:
                     f"trained with {weight.shape[1]} ({self.model})"
                 )
             made: Tensor = functional.linear(states, weight, bias)
-            return made * inputs["attention_mask"][..., None]
+            mask: Tensor = inputs["attention_mask"]
+            return made * mask[..., None]
 
     @cached_property
     def _loaded(self) -> Sequence[Any]:
@@ -73,7 +74,7 @@ class TextEncoder:
 
         try:
             tokenizer = AutoTokenizer.from_pretrained(self.place, local_files_only=True)
-            encoder = T5EncoderModel.from_pretrained(self.place, local_files_only=True)
+            encoder: Any = T5EncoderModel.from_pretrained(self.place, local_files_only=True)
         except (OSError, ValueError, ImportError) as error:
             where = "the Hub's cache" if self.place == self.model else "validate.text_encoder"
             raise Unusable(f"the text encoder {self.model} is not in {where}") from error

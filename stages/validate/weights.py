@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from pipeline.errors import FormatError
 from stages.common.casting import FLOATS
 from stages.common.settings import Unusable
 from stages.common.stored import Tensor as Stored
@@ -29,8 +30,7 @@ class Weights:
         """Read a tensor as float32, whatever its dtype in the file.
 
         Raises:
-            FormatError: when it is damaged.
-            Unusable: when it is not there, or holds no floats.
+            Unusable: when it is not there, holds no floats, or is damaged.
         """
         if self._last is None or self._last[0] != name:
             self._last = None  # so that the two are never in memory together
@@ -47,10 +47,13 @@ class Weights:
         # depend on where numpy would have put it.
         made = torch.empty(stored.numel, dtype=torch.float32)
         at, into = 0, made.numpy()
-        for block in stored.blocks():
-            count = len(block) // ITEMSIZE[stored.dtype]
-            _fill(into[at : at + count], block, stored.dtype)
-            at += count
+        try:
+            for block in stored.blocks():
+                count = len(block) // ITEMSIZE[stored.dtype]
+                _fill(into[at : at + count], block, stored.dtype)
+                at += count
+        except FormatError as error:
+            raise Unusable(f"a tensor cannot be read: {error.what}") from error
         stored.forget()
         return made.view(stored.shape).to(self.device)
 
