@@ -1,6 +1,6 @@
 # make release   train the embedded miniature and release it (RELEASE=name ARGS="key=value ..." for others)
 # make test      run the test suite
-# make faults    kill a run at every rename and every opened file, and complete it
+# make faults    kill a run wherever it writes, fail a push wherever the Hub can, and complete both
 # make fuzz      read changed checkpoints for a minute (SECONDS=600 for ten)
 # make signing   sign a release with OpenSSF model signing as docs/signing.md says (downloads 170 MB)
 # make bench     measure speed and memory of an export and a push (15 GB of disk; ARGS="--scale small")
@@ -50,7 +50,7 @@ test: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
 faults: $(VENV)/.installed-dev
-	@KILL_STEP=1 $(BIN)/python -m pytest -n $(WORKERS) tests/test_interruption.py \
+	@KILL_STEP=1 FAULTS=all $(BIN)/python -m pytest -n $(WORKERS) tests/test_interruption.py \
 	  tests/stages/push/faults $(ARGS)
 
 fuzz: $(VENV)/.installed-dev

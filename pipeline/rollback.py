@@ -20,7 +20,8 @@ examples:
   python -m pipeline.rollback outputs/musicgen_small/VARIANT --plan-only
   python -m pipeline.rollback outputs/musicgen_small/VARIANT --untag
 
-exit status: 0 when everything is as it was before the push; 1 when not; 2 for a wrong command line.
+exit status: 0 when everything is as it was before the push, or could be (--plan-only); 1 when not;
+2 for a wrong command line.
 """
 
 
@@ -33,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("receipt", type=Path, metavar="RECEIPT", help="the file, or its run")
     parser.add_argument("--plan-only", action="store_true", help="say what would be done, and stop")
-    parser.add_argument("--untag", action="store_true", help="remove the tag of the push as well")
+    parser.add_argument("--untag", action="store_true", help="put the tag of the push back as well")
     parser.add_argument("--json", action="store_true", help="one JSON document, for programs")
     return parser
 
@@ -48,38 +49,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     say = terminal.aside().note if asked.json else terminal.say
     try:
         planned = rollback.plan(asked.receipt, terminal.aside().note)
-        entry, page = planned.entry, planned.repository.url
-        say(f"{page}: taking back {entry.commit[:12]} on {entry.branch}")
-        for file in planned.restored:
-            say(f"  ~ {file.path}  as before the push")
-        for path in planned.deleted:
-            say(f"  - {path}")
-        commit = planned.head
-        if planned.empty:
-            say("  everything is as it was before that push")
-        elif not asked.plan_only:
-            commit = planned.apply()
-            say(f"  commit {commit[:12]}, verified: {planned.repository.commit_url(commit)}")
-        untagged = asked.untag and not asked.plan_only and planned.remove_tag()
-        if untagged:
-            say(f"  removed the tag {entry.tag}")
-        elif planned.tag_at:
-            say(f"  the tag {entry.tag} still names {planned.tag_at[:12]} (--untag removes it)")
+        for line in planned.lines():
+            say(line)
+        commit = untagged = None
+        if not asked.plan_only:
+            commit = None if planned.empty else planned.apply()
+            untagged = planned.untag() if asked.untag else None
     except PipelineError as error:
         terminal.error(str(error))
         return 1
+    if commit is not None:
+        say(f"  commit {commit[:12]}, verified: {planned.repository.commit_url(commit)}")
+    if untagged is not None:
+        say(f"  {untagged}")
+    elif planned.about_the_tag is not None:
+        say(f"  {planned.about_the_tag}")
     if asked.json:
-        told = {
-            "repo_id": entry.repo_id,
-            "branch": entry.branch,
-            "taken_back": entry.commit,
-            "commit": commit,
-            "restored": [file.path for file in planned.restored],
-            "deleted": list(planned.deleted),
-            "tag": None if untagged else planned.tag_at and entry.tag,
-            "done": planned.empty or not asked.plan_only,
-        }
-        terminal.raw(json.dumps(told, indent=2))
+        terminal.raw(json.dumps(planned.told(commit, untagged is not None), indent=2))
     return 0
 
 

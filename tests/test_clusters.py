@@ -95,7 +95,10 @@ def test_the_second_half_reads_the_weights_to_send_them_and_for_nothing_else(pac
 
     done = run(push, packaged, **hub.environment("write"))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "5 of 5 files to send" in done.stdout and "nothing has changed" not in done.stdout
+    assert (
+        "5 of 5 files are new or changed" in done.stdout
+        and "nothing has changed" not in done.stdout
+    )
     sent = {(name, "hub/uploading.py"): 1 for name in WEIGHTS}
     looked_at = {(name, "huggingface_hub/lfs.py"): 1 for name in WEIGHTS}  # the first 512 bytes
     assert readers(packaged) == sent | looked_at

@@ -18,6 +18,7 @@ from pipeline.errors import FormatError
 from pipeline.files import BUFFER
 from pipeline.manifest import digest
 from stages.common import gathering
+from stages.common.buffers import buffer
 from stages.common.checksum import crc32
 from stages.common.directory import ArchiveRecord, read_directory
 from stages.common.inert import Named, Refused, Storage, shown
@@ -189,7 +190,7 @@ class Archive:
         first, last = (start, stop) if known else (0, record.size)
         crc = 0
         for at in range(first, last, BUFFER):
-            block = memoryview(self._read(record.offset + at, min(BUFFER, last - at)))
+            block = self._fill(buffer(min(BUFFER, last - at)), record.offset + at)
             if not known:
                 crc = crc32(block, crc)
             inside = block[max(start - at, 0) : max(stop - at, 0)]
@@ -207,12 +208,16 @@ class Archive:
 
     def _read(self, offset: int, size: int) -> bytes:
         """Read a part of the file that must be there."""
-        block = os.pread(self._file, size, offset)
-        while len(block) < size:
-            more = os.pread(self._file, size - len(block), offset + len(block))
-            if not more:
+        return bytes(self._fill(memoryview(bytearray(size)), offset))
+
+    def _fill(self, block: memoryview, offset: int) -> memoryview:
+        """Read a part of the file that must be there into a block."""
+        rest = block
+        while rest:
+            count = os.preadv(self._file, [rest], offset)
+            if not count:
                 raise FormatError("The file was cut short while it was read.", str(self.path))
-            block += more
+            rest, offset = rest[count:], offset + count
         return block
 
     def _small(self, name: str) -> bytes:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stages.common.buffers import buffer
 from stages.common.finite import all_finite
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _rounding_to_float16() -> Callable[[Array], Array]:
         return lambda single: single.astype(np.float16)
 
     def rounded(single: Array) -> Array:
-        made = np.empty(single.shape, np.float16)
+        made = np.frombuffer(buffer(2 * single.size), np.float16)
         # It takes no array whose elements lie across their own boundaries.
         astype(np.require(single, requirements="A"), "float16", out=made)
         return made

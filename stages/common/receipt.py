@@ -33,6 +33,7 @@ class Published:
         branch: that was moved.
         parent: the commit before.
         tag: that names the commit, where one does.
+        tag_was: the commit that the tag was taken from, where it was moved.
         pull_request: its number, where it was proposed only.
     """
 
@@ -45,6 +46,7 @@ class Published:
     branch: str = "main"
     parent: str | None = None
     tag: str | None = None
+    tag_was: str | None = None
     pull_request: int | None = None
 
 
@@ -85,7 +87,7 @@ def _published(entry: Mapping[str, Any], path: Path) -> Published:
         raise _none(path)
     if target == "cache":
         return Published(target, repo_id, commit, sound, Path(str(cache)))
-    said = {key: entry.get(key) for key in ("endpoint", "branch", "parent", "tag")}
+    said = {key: entry.get(key) for key in ("endpoint", "branch", "parent", "tag", "tag_was")}
     if not all(value is None or isinstance(value, str) for value in said.values()):
         raise _none(path)
     if not isinstance(number := entry.get("pull_request"), int | None):

@@ -6,12 +6,14 @@ changed is a conflict. The Hub copies large files itself, so that nothing is sen
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import PushError, SourceError
 from pipeline.layout import PushFolder
+from stages.common.hub.client import configured_endpoint
 from stages.common.hub.contents import ATTRIBUTES, Change, HeldFile, Tree
 from stages.common.hub.landing import Landing
 from stages.common.hub.repository import Repository
@@ -68,12 +70,56 @@ class Rollback:
             )
         return commit
 
-    def remove_tag(self) -> bool:
-        """Remove the push's tag; tell whether it was there and named the push's commit."""
-        if self.entry.tag is None or self.tag_at != self.entry.commit:
-            return False
-        self.repository.remove_tag(self.entry.tag)
-        return True
+    def untag(self) -> str | None:
+        """Put the push's tag back where it was; say what was done, ``None`` when there is none.
+
+        Raises:
+            PushError: when the Hub refuses.
+        """
+        tag, was = self.entry.tag, self.entry.tag_was
+        if tag is None or self.tag_at != self.entry.commit:
+            return None
+        self.repository.remove_tag(tag)
+        if was is None:
+            return f"removed the tag {tag}"
+        self.repository.add_tag(tag, was, f"Taken back from {self.entry.commit[:12]}")
+        return f"the tag {tag} names {was[:12]} again"
+
+    @property
+    def about_the_tag(self) -> str | None:
+        """What a person should know of the push's tag, where it is there."""
+        if self.tag_at is None:
+            return None
+        was = self.entry.tag_was
+        undo = f"--untag puts it back to {was[:12]}" if was else "--untag removes it"
+        return f"the tag {self.entry.tag} still names {self.tag_at[:12]} ({undo})"
+
+    def lines(self) -> Iterator[str]:
+        """Say for people what it would do."""
+        entry = self.entry
+        yield f"{self.repository.url}: taking back {entry.commit[:12]} on {entry.branch}"
+        yield from (f"  ~ {file.path}  as before the push" for file in self.restored)
+        yield from (f"  - {path}" for path in self.deleted)
+        if self.empty:
+            yield "  everything is as it was before that push"
+
+    def told(self, commit: str | None, untagged: bool) -> dict[str, Any]:
+        """Say for programs what was done.
+
+        Args:
+            commit: that was made, or ``None``.
+            untagged: whether the tag was put back.
+        """
+        return {
+            "repo_id": self.entry.repo_id,
+            "branch": self.entry.branch,
+            "taken_back": self.entry.commit,
+            "commit": commit or self.head,
+            "restored": [file.path for file in self.restored],
+            "deleted": list(self.deleted),
+            "tag": None if untagged else self.tag_at and self.entry.tag,
+            "done": self.empty or commit is not None,
+        }
 
 
 def plan(what: Path, say: Callable[[str], None] = lambda _: None) -> Rollback:
@@ -89,6 +135,7 @@ def plan(what: Path, say: Callable[[str], None] = lambda _: None) -> Rollback:
         PushError: when the push cannot be taken back, or a file has changed since.
     """
     entry = _hub_entry(_locate(what.expanduser()))
+    _demand_own(entry, what)
     repository = Repository(entry.repo_id, entry.endpoint, say)
     if entry.pull_request is not None:
         raise PushError(
@@ -144,6 +191,16 @@ def _hub_entry(path: Path) -> Published:
     if not found:
         raise SourceError("Nothing in this receipt went to the Hub.", str(path), _NEXT)
     return found[0]
+
+
+def _demand_own(entry: Published, receipt: Path) -> None:
+    """Refuse to send the token to a Hub that only a receipt names, which anybody can write."""
+    if entry.endpoint not in (None, configured_endpoint()):
+        raise PushError(
+            f"The receipt is of another Hub, {entry.endpoint}, which would get your token.",
+            str(receipt),
+            f"If that Hub is yours: HF_ENDPOINT={entry.endpoint} python -m pipeline.rollback ...",
+        )
 
 
 def _parent(entry: Published) -> str:

@@ -34,11 +34,14 @@ __all__ = ["Weight", "Written", "size_of", "write_archive"]
 _BEFORE = {".format_version": b"1", ".storage_alignment": b"%d" % ALIGNMENT, "byteorder": b"little"}
 _AFTER = {"version": b"3\n", ".data/serialization_id": b"0" * 40}
 
-_READ_AHEAD = 4
+_READ_AHEAD = 8
 """Blocks of a megabyte that are read and verified before they are asked for."""
 
-_BEHIND = 8
+_BEHIND = 12
 """Blocks, headers among them, that wait to be written and hashed."""
+
+_STRIDE = 16 << 20
+"""Bytes that are handed to the disk at once."""
 
 
 @dataclass(frozen=True)
@@ -137,9 +140,14 @@ def _pack(packer: Packer, content: Pickled, put: Callable[[Packer, str, Weight],
 
 
 def _write(file: BinaryIO, block: bytes | memoryview) -> None:
+    """Write a block; of every few megabytes, the disk begins to write the last ones."""
     rest = memoryview(block)
     while rest:
         rest = rest[file.write(rest) :]
+    end = file.tell()
+    strides = end // _STRIDE
+    if strides > (end - len(block)) // _STRIDE:
+        files.begin_to_sync(file, (strides - 1) * _STRIDE, _STRIDE)
 
 
 def _put_small(packer: Packer, name: str, content: bytes) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
+from pipeline.layout import SHA256SUMS
+from stages.common.claims import SIGNATURES
 from stages.common.hub.contents import ATTRIBUTES, Change, Tree
 from stages.push.listing import SentFile, text_size
 
@@ -27,13 +28,22 @@ class Difference:
 
     @cached_property
     def strangers(self) -> frozenset[str]:
-        """The paths in the repository that are not of the release."""
-        return frozenset(set(self.tree) - set(self.files) - {ATTRIBUTES})
+        """The paths in the repository that are not of the release, nor signatures of one."""
+        return frozenset(set(self.tree) - set(self.files) - {ATTRIBUTES, *SIGNATURES})
 
     @cached_property
     def change(self) -> Change:
         """What shall be so afterwards."""
-        return Change(self.files, self.strangers if self.delete_stale else frozenset())
+        stale = self.strangers if self.delete_stale else frozenset()
+        return Change(self.files, stale | self._outdated)
+
+    @property
+    def _outdated(self) -> frozenset[str]:
+        """The signatures of another release, which would fail whoever checks them."""
+        held = self.tree.get(SHA256SUMS)
+        if held is None or self.files[SHA256SUMS].is_held(held):
+            return frozenset()
+        return frozenset(set(SIGNATURES) & set(self.tree) - set(self.files))
 
     @cached_property
     def sent(self) -> tuple[SentFile, ...]:
@@ -63,7 +73,7 @@ class Difference:
             names = ", ".join(sorted(self.strangers))
             yield f"  not of this release, left alone (push.delete_stale=true deletes): {names}"
 
-    def told(self) -> dict[str, Any]:
+    def told(self) -> dict[str, list[str]]:
         """Say it for programs."""
         return {
             "added": list(self.change.added(self.tree)),
@@ -71,3 +81,15 @@ class Difference:
             "deleted": list(self.change.deleted(self.tree)),
             "same": list(self.change.same(self.tree)),
         }
+
+
+def changes(before: Tree, after: Tree, files: Collection[str]) -> dict[str, list[str]]:
+    """Say for programs what a commit did to the files of a release, and which others it deleted."""
+    there = [name for name in sorted(files) if name in before]
+    same = [name for name in there if before[name].is_held(after[name])]
+    return {
+        "added": sorted(set(files) - set(there)),
+        "changed": [name for name in there if name not in same],
+        "deleted": sorted(set(before) - set(after)),
+        "same": same,
+    }

@@ -19,12 +19,10 @@ class Survey:
     """How things stand on the Hub before a push.
 
     Attributes:
-        account: whose token it is.
         state: of the repository; ``None`` when it is yet to be made.
         refs: its branches and tags; ``None`` likewise.
     """
 
-    account: Account
     state: State | None
     refs: Refs | None
 
@@ -41,8 +39,16 @@ def unusable(config: PushConfig) -> list[Problem]:
             )
         )
     if config.gated is not None and config.gated not in GATES:
-        allowed = ", ".join(GATES)
-        found.append(Problem(f"push.gated is none of {allowed}: {config.gated!r}."))
+        what = f"push.gated is none of {', '.join(GATES)}: {config.gated!r}."
+        found.append(Problem(what, hint="For example: push.gated=auto"))
+    if config.gated is not None and config.pr:
+        found.append(
+            Problem(
+                "A pull request changes no settings: push.pr=true and push.gated do not fit.",
+                f"push.gated={config.gated}",
+                "Take one of them out.",
+            )
+        )
     endpoint = config.endpoint
     if endpoint is not None and not endpoint.startswith(("http://", "https://")):
         found.append(
@@ -83,7 +89,7 @@ def survey(
             ]
     except PushError as error:
         return None, [Problem.of(error)]
-    return Survey(account, state, refs), problems
+    return Survey(state, refs), problems
 
 
 def _of_access(

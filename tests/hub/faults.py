@@ -28,6 +28,7 @@ class Fault:
             has none, so that nothing happens to it, but it is counted.
         lost_reply: the work is done, and the connection closed without an answer.
         meanwhile: done first, in the way of this request, by somebody else.
+        afterwards: done by somebody else when the work is done, before it is answered.
         stall: seconds between the line in the log and what the client gets, be it an answer or the
             end of the connection: time to kill it when just so much has been done.
     """
@@ -39,6 +40,7 @@ class Fault:
     cut_after: int | None = None
     lost_reply: bool = False
     meanwhile: Callable[[Hub], object] | None = None
+    afterwards: Callable[[Hub], object] | None = None
     stall: float = 0.0
 
     def refusal(self) -> RefusalError | None:
@@ -76,7 +78,8 @@ class Faults:
         fault = Fault(**what)
         if fault == NONE:
             raise ValueError(
-                "Say what goes wrong: status, delay, cut_after, lost_reply, meanwhile or stall."
+                "Say what goes wrong: status, delay, cut_after, lost_reply, meanwhile, afterwards "
+                "or stall."
             )
         with self._lock:
             self._planned[route] += [fault] * times

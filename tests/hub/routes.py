@@ -64,6 +64,7 @@ ROUTES = (
     Route("auth-check", "GET", _MODEL + "/auth-check", account.check_reading),
     Route("auth-check", "GET", _MODEL + "/auth-check/write", account.check_writing),
     Route("refs", "GET", _MODEL + "/refs", revisions.refs),
+    Route("discussions", "GET", _MODEL + "/discussions", revisions.proposals),
     Route("commits", "GET", _MODEL + "/commits/{rev}", revisions.commits),
     Route("tag", "POST", _MODEL + "/tag/{rev}", revisions.tag),
     Route("delete-tag", "DELETE", _MODEL + "/tag/{rev}", revisions.delete_tag),

@@ -96,6 +96,8 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self._answer(fault, route, Call(self.server.hub, names, pairs, self.headers, body))
         for _ in body.blocks():
             pass
+        if fault.afterwards is not None:
+            fault.afterwards(self.server.hub)
         if fault.lost_reply:
             return self._hang_up(name, fault.stall)
         self._log(name, answer.status)

@@ -4,10 +4,12 @@ import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import close_session, constants
 
+from pipeline.errors import PushError
 from pipeline.schema import HubConfig
 from tests.command import environment, pipeline
 from tests.hub import Hub
@@ -28,7 +30,7 @@ def client(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     close_session()
 
 
-def pushed(hub: Hub, tmp_path: Path, number: int) -> Fabricated:
+def pushed(hub: Hub, tmp_path: Path, number: int, **changed: Any) -> Fabricated:
     version = f"1.{number}.0"
     weights = b"language model %d" % number * 1000
     made = fabricate(tmp_path / "out puts 'ü'", variant=f"variant-{number}", weights=weights)
@@ -37,10 +39,13 @@ def pushed(hub: Hub, tmp_path: Path, number: int) -> Fabricated:
         push(
             cache=None,
             hub=HubConfig(),
-            endpoint=hub.endpoint,
-            repo_id=REPO,
-            tag=f"v{version}",
-            pr=number == 9,
+            **{
+                "endpoint": hub.endpoint,
+                "repo_id": REPO,
+                "tag": f"v{version}",
+                "pr": number == 9,
+                **changed,
+            },
         )
     )
     return made
@@ -153,6 +158,51 @@ def test_a_push_that_changed_nothing_still_knows_what_to_take_back(
     made = pushed(hub, tmp_path, 1)
     assert rollback(hub, made).returncode == 0
     assert list(files(hub)) == [".gitattributes"]
+
+
+def test_a_push_that_lost_its_tag_and_its_receipt_can_be_taken_back(
+    hub: Hub, tmp_path: Path
+) -> None:
+    hub.faults.add("tag", status=400)
+    with pytest.raises(PushError, match="does not name it yet"):
+        pushed(hub, tmp_path, 1)
+    made = pushed(hub, tmp_path, 1)
+    assert rollback(hub, made).returncode == 0
+    assert list(files(hub)) == [".gitattributes"]
+
+
+def test_who_pushes_again_after_somebody_else_can_still_take_it_back(
+    hub: Hub, tmp_path: Path
+) -> None:
+    pushed(hub, tmp_path, 1)
+    hub.seed(REPO, {"notes.txt": b"mine"}, author="eve")
+    made = pushed(hub, tmp_path, 1)
+    made.run.push.receipt.rename(tmp_path / "elsewhere.json")
+    made = pushed(hub, tmp_path, 1)
+    assert rollback(hub, made).returncode == 0
+    assert sorted(files(hub)) == [".gitattributes", "notes.txt"]
+
+
+def test_a_tag_that_was_moved_goes_back_to_where_it_was(hub: Hub, tmp_path: Path) -> None:
+    pushed(hub, tmp_path, 1)
+    tagged = hub.store.repo(REPO).refs["refs/tags/v1.1.0"]
+    made = pushed(hub, tmp_path, 2, tag="v1.1.0", move_tag=True)
+    told = rollback(hub, made).stdout
+    assert f"(--untag puts it back to {tagged[:12]})" in told
+    done = rollback(hub, made, "--untag")
+    assert f"the tag v1.1.0 names {tagged[:12]} again" in done.stdout
+    assert hub.store.repo(REPO).refs["refs/tags/v1.1.0"] == tagged
+
+
+def test_the_token_is_not_sent_to_a_hub_that_only_a_receipt_names(hub: Hub, tmp_path: Path) -> None:
+    made = pushed(hub, tmp_path, 1)
+    hub.requests.clear()
+    env = {**hub.environment("write"), "HF_ENDPOINT": "https://hub.example.org"}
+    receipt = str(made.run.push.receipt)
+    done = pipeline(receipt, cwd=made.run.root, env=environment(**env), module="pipeline.rollback")
+    assert done.returncode == 1 and hub.requests == []
+    assert f"HF_ENDPOINT={hub.endpoint} python -m pipeline.rollback" in done.stderr
+    assert len(done.stderr.splitlines()) == 3
 
 
 def test_a_token_that_may_only_read_is_refused(hub: Hub, tmp_path: Path) -> None:

@@ -44,6 +44,8 @@ class Failure:
         wait: seconds that the Hub asks to wait.
         offline: whether the client was told not to use the network.
         gated: whether the owners of the repository have yet to let this user in.
+        revision: whether it is a commit, a branch or a tag that is not there.
+        file: the file of ours that could not be read or written, which is nobody else's fault.
     """
 
     status: int | None
@@ -53,6 +55,8 @@ class Failure:
     wait: float | None = None
     offline: bool = False
     gated: bool = False
+    revision: bool = False
+    file: str = ""
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
@@ -72,6 +76,7 @@ class Failure:
                     request=found.request_id or "",
                     wait=_asked_wait(found.response.headers),
                     gated=isinstance(found, errors.GatedRepoError),
+                    revision=isinstance(found, errors.RevisionNotFoundError),
                 )
         broken = (errors.HfHubHTTPError.__bases__[0], ConnectionError, TimeoutError)
         offline = any(isinstance(found, errors.OfflineModeIsEnabled) for found in chain)
@@ -79,6 +84,11 @@ class Failure:
         network = any(isinstance(found, broken) for found in chain) and not offline
         text = " ".join(str(chain[-1]).split())
         reason = f"{type(chain[-1]).__name__}: {text}"[:_LINE]
+        if not network and not offline:
+            for found in chain:
+                if isinstance(found, OSError) and found.errno is not None:
+                    where = str(found.filename or "")
+                    return cls(None, found.strerror or reason, file=where or "a temporary file")
         return cls(None, reason, network=network, offline=offline)
 
     @property
@@ -94,6 +104,9 @@ class Failure:
 
     def error(self, repo_id: str, endpoint: str) -> PushError:
         """Say it to a person: what happened, where, what to type next."""
+        if self.file:
+            what = f"A file could not be read or written: {self.reason}."
+            return PushError(what, self.file, f"Mend that. {_NEXT}")
         what, hint = self._words(repo_id, endpoint)
         request = f" (request {self.request})" if self.request else ""
         return PushError(what, f"{endpoint}/{repo_id}: {self.reason}{request}", hint)
@@ -128,6 +141,11 @@ class Failure:
                 f"The token may not do this in {repo_id}.",
                 f"Give it that right, or take another, at {endpoint}/settings/tokens",
             )
+        if self.revision:
+            return (
+                f"{repo_id} has no such commit, branch or tag any more.",
+                f"Look at {endpoint}/{repo_id}/commits/main, then run the same command again.",
+            )
         if self.status == 404:
             return (
                 f"There is no repository {repo_id}, or the token may not see it.",
@@ -137,7 +155,7 @@ class Failure:
             return "The Hub asks to slow down.", f"Run the same command again in {self._moment()}."
         if self.ambiguous:
             return "The Hub failed.", _NEXT
-        return "The Hub refused.", "Nothing was published."
+        return "The Hub refused.", "Mend what it says, then run the same command again."
 
     def _moment(self) -> str:
         if self.wait is None:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import PushError
+from stages.common.hub.client import quiet
 from stages.common.hub.contents import Change
 from stages.common.hub.failure import Failure, kinds
 from stages.common.hub.overheard import overheard
-from stages.common.hub.repository import Repository, quiet
+from stages.common.hub.repository import Repository
 
 _STALE = 412
 
@@ -70,11 +71,15 @@ class Landing:
                 # A proposal has no parent that would keep a late first one from doubling.
                 last = attempt == patience.attempts - 1 or (self.proposed and failure.ambiguous)
                 if last or not failure.passing:
-                    raise failure.error(self.repository.repo_id, self.repository.endpoint) from (
-                        error
-                    )
+                    raise self._refused(failure) from error
                 patience.pause(failure, attempt)
         raise AssertionError("unreachable")
+
+    def _refused(self, failure: Failure) -> PushError:
+        said = failure.error(self.repository.repo_id, self.repository.endpoint)
+        # What failed on the way may still arrive, late.
+        remark = "" if failure.ambiguous else " Nothing was published."
+        return PushError(f"{said.what}{remark}", said.where, said.hint)
 
     def _send(self, operations: Sequence[Any]) -> str:
         with quiet(), overheard(self.repository.say):
@@ -101,12 +106,14 @@ class Landing:
             raise PushError(what, error.where, error.hint) from error
 
     def _look(self, known: set[int]) -> str | None:
-        refs = self.repository.refs()
         if self.proposed:
-            fresh = [oid for number, oid in refs.proposals.items() if number not in known]
+            proposals = self.repository.refs().proposals.items()
+            fresh = [oid for number, oid in proposals if number not in known]
         else:
-            head = refs.branches.get(self.branch)
-            fresh = [head] if head and head != self.parent else []
+            # Ours can only be the next one after the parent; others may be on top of it by now.
+            history = [commit.oid for commit in self.repository.history(self.branch)]
+            at = history.index(self.parent) if self.parent in history else 0
+            fresh = history[at - 1 : at] if at else []
         tree = self.repository.tree
         return next((oid for oid in fresh if not self.change.missing(tree(oid))), None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -12,9 +12,8 @@ from typing import TypeVar
 from pipeline import __version__
 from pipeline.errors import PushError
 from stages.common.hub.account import Account
+from stages.common.hub.client import quiet, told
 from stages.common.hub.contents import Tree
-from stages.common.hub.failure import Failure, kinds
-from stages.common.hub.overheard import overheard
 from stages.common.hub.patience import Patience
 from stages.common.hub.remote import held
 
@@ -88,7 +87,8 @@ class Repository:
         from huggingface_hub import HfApi
 
         self.repo_id = repo_id
-        self.api = HfApi(endpoint=endpoint, library_name=CLIENT, library_version=__version__)
+        address = endpoint and endpoint.rstrip("/")
+        self.api = HfApi(endpoint=address, library_name=CLIENT, library_version=__version__)
         self.endpoint = str(self.api.endpoint)
         self.say, self.patience = say, Patience(say)
 
@@ -100,6 +100,10 @@ class Repository:
     def commit_url(self, oid: str) -> str:
         """The page of a commit."""
         return f"{self.url}/commit/{oid}"
+
+    def proposal_url(self, number: int) -> str:
+        """The page of a pull request."""
+        return f"{self.url}/discussions/{number}"
 
     def account(self) -> Account:
         """Tell whose token it is; cached, because the Hub counts these questions."""
@@ -158,6 +162,15 @@ class Repository:
             {ref.name: ref.target_commit for ref in found.tags},
             dict(sorted(proposals.items())),
         )
+
+    def open_proposals(self) -> Iterator[int]:
+        """Give the numbers of the pull requests that are still open, the newest first."""
+        with self.told():
+            found = self.api.get_repo_discussions(
+                self.repo_id, discussion_type="pull_request", discussion_status="open"
+            )
+            for each in found:
+                yield each.num
 
     def tree(self, commit: str) -> Tree:
         """List the files of a commit with their digests."""
@@ -254,45 +267,12 @@ class Repository:
         with self.told():
             return self.patience(ask)
 
-    @contextmanager
-    def told(self) -> Iterator[None]:
+    def told(self) -> AbstractContextManager[None]:
         """Turn the client's errors into ours, and its warnings into notes."""
-        try:
-            with overheard(self.say):
-                yield
-        except kinds() as error:
-            if (ours := _ours(error)) is not None:
-                raise ours from error
-            raise Failure.of(error).error(self.repo_id, self.endpoint) from error
-
-
-def _ours(error: BaseException) -> PushError | None:
-    """Give our own error where the client has wrapped one."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, PushError):
-        cause = cause.__cause__
-    return cause
+        return told(self.repo_id, self.endpoint, self.say)
 
 
 def _logged_in() -> bool:
     from huggingface_hub import get_token
 
     return get_token() is not None
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the client from drawing bars of its own, as far as its environment allows."""
-    from huggingface_hub.utils import (  # type: ignore[attr-defined]
-        are_progress_bars_disabled,
-        disable_progress_bars,
-        enable_progress_bars,
-    )
-
-    silent = are_progress_bars_disabled()
-    disable_progress_bars()
-    try:
-        yield
-    finally:
-        if not silent:
-            enable_progress_bars()

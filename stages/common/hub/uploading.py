@@ -17,8 +17,12 @@ from typing import Any, BinaryIO, Protocol
 
 from pipeline.errors import PushError
 from pipeline.stage import Progress, Task
+from stages.common.hub.client import quiet
 from stages.common.hub.failure import Failure, kinds
-from stages.common.hub.repository import Repository, quiet
+from stages.common.hub.repository import Repository
+
+_LONG = 100_000_000
+"""Bytes that take long enough for somebody to ask how far it is."""
 
 
 class Parcel(Protocol):
@@ -176,12 +180,12 @@ def upload(
         if parcels:
             task.say(", ".join(parcel.name for parcel in parcels))
             with repository.told():
-                _with_or_without_xet(lambda: _persistently(send), repository.say)
+                _with_or_without_xet(operations, lambda: _persistently(send), repository.say)
     for operation in operations:
         known = operation.parcel
         if operation.upload_info.is_hashed and operation.upload_info.sha256.hex() != known.sha256:
             raise changed(known.name, known.path)
-        operation.upload_info.sha256 = bytes.fromhex(known.sha256)
+    _tell_digests(operations)
     _demand_none_ignored(repository, revision, operations)
     return operations
 
@@ -200,10 +204,13 @@ def _demand_none_ignored(repository: Repository, revision: str, operations: list
 def _add(parcel: Parcel, advance: Callable[[int], None]) -> Any:
     operation = _operation()(parcel.name, str(parcel.path))
     operation.parcel, operation.advance = parcel, advance
-    if not _xet_is_used():
-        # Xet computes it anyway while it reads; here it would take a pass over the file.
-        operation.upload_info.sha256 = bytes.fromhex(parcel.sha256)
     return operation
+
+
+def _tell_digests(operations: Sequence[Any]) -> None:
+    """Give the client the digests that are known, so that it takes no pass over the files."""
+    for operation in operations:
+        operation.upload_info.sha256 = bytes.fromhex(operation.parcel.sha256)
 
 
 def _xet_is_used() -> bool:
@@ -226,12 +233,18 @@ def _persistently(send: Callable[[], None]) -> None:
         send()
 
 
-def _with_or_without_xet(send: Callable[[], None], say: Callable[[str], None]) -> None:
+def _with_or_without_xet(
+    operations: Sequence[Any], send: Callable[[], None], say: Callable[[str], None]
+) -> None:
     from huggingface_hub import constants
 
     if not _xet_is_used():
+        _tell_digests(operations)
         send()
         return
+    # Xet is not told the digests: it computes them while it reads, which shows a changed file.
+    if sum(operation.parcel.size for operation in operations) >= _LONG:
+        say("sending by Xet, which does not tell how far it is; HF_HUB_DISABLE_XET=1: by Git LFS")
     try:
         send()
     except kinds() as error:
@@ -240,7 +253,8 @@ def _with_or_without_xet(send: Callable[[], None], say: Callable[[str], None]) -
         of_xet = isinstance(error, ConnectionError | RuntimeError) and failure.status is None
         if failure.offline or not (of_xet or failure.status == 404):
             raise
-        say(f"no Xet storage there, sending by Git LFS ({failure.reason})")
+        say(f"Xet did not work, sending by Git LFS ({failure.reason})")
+        _tell_digests(operations)
         constants.HF_HUB_DISABLE_XET = True
         try:
             send()

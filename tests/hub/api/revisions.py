@@ -23,6 +23,22 @@ def refs(call: Call) -> Answer:
     return as_json(found)
 
 
+def proposals(call: Call) -> Answer:
+    """List the pull requests, the newest first; ``closed`` in the settings says which are."""
+    repo = call.repo()
+    closed, wanted = repo.settings.get("closed", []), call.query.get("status")
+    numbers = [int(ref.removeprefix("refs/pr/")) for ref in repo.refs if ref.startswith("refs/pr/")]
+    found = []
+    for number in sorted(numbers, reverse=True):
+        status = "closed" if number in closed else "open"
+        if wanted in (None, status):
+            first = repo.commit(repo.refs[f"refs/pr/{number}"])
+            told = {"title": first.title, "author": {"name": first.author}, "isPullRequest": True}
+            told |= {"status": status, "num": number, "createdAt": as_date(first.date)}
+            found.append({**told, "repo": {"name": call.names["repo"], "type": "model"}})
+    return as_json({"discussions": found, "count": len(found), "start": 0})
+
+
 def commits(call: Call) -> Answer:
     """List a commit and all before it, the newest first."""
     repo = call.repo()

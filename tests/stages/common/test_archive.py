@@ -401,11 +401,11 @@ def test_reading_imports_no_torch_and_closing_twice_is_fine(path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from stages.common.archive import Archive\n"
         f"with Archive.open(Path({str(path)!r})) as a: print(len(list(a.blocks(a.root['a']))))\n"
-        "a.close(); print(sorted({'torch', 'numpy'} & set(sys.modules)))"
+        "a.close(); print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert done.stdout.split("\n")[:2] == ["1", "[]"]
+    assert done.stdout.split("\n")[:2] == ["1", "False"]
 
 
 def test_memory_stays_small_whatever_the_size(path: Path) -> None:

@@ -12,6 +12,7 @@ from huggingface_hub import HfApi, close_session, constants, hf_hub_download, sn
 from pipeline.errors import PushError
 from pipeline.layout import STAGE_JSON
 from pipeline.schema import CacheConfig, CardConfig, HubConfig
+from stages.common import rollback
 from stages.push.kept_card import SIGNED
 from tests.hub import Hub
 from tests.releases import Fabricated, fabricate, package, push
@@ -166,6 +167,43 @@ def test_a_tag_that_names_another_release_is_refused_before_anything_is_sent(
     assert hub.store.repo(REPO).refs == {"refs/heads/main": newest, "refs/tags/v1.0.0": newest}
 
 
+def test_a_tag_that_is_refused_leaves_no_branch(hub: Hub, tmp_path: Path) -> None:
+    released(tmp_path, 1).make(hub_push(hub))
+    with pytest.raises(PushError, match="names another release"):
+        released(tmp_path, 2).make(hub_push(hub, revision="next"))
+    assert sorted(hub.store.repo(REPO).refs) == ["refs/heads/main", "refs/tags/v1.0.0"]
+
+
+def test_a_tag_that_somebody_takes_meanwhile_is_not_said_to_be_ours(
+    hub: Hub, tmp_path: Path
+) -> None:
+    released(tmp_path, 1).make(hub_push(hub))
+    old = commits(hub)[0]
+
+    def take(hub: Hub) -> None:
+        hub.store.repo(REPO).set_ref("refs/tags/v2.0.0", old)
+
+    hub.faults.add("commit", afterwards=take)
+    with pytest.raises(PushError, match=r"tag v2\.0\.0 names another release already"):
+        released(tmp_path, 2).make(hub_push(hub, tag="v2.0.0"))
+    assert hub.store.repo(REPO).refs["refs/tags/v2.0.0"] == old
+
+
+@pytest.mark.parametrize("theirs", ["notes.md", "README.md"])
+def test_a_commit_whose_answer_is_lost_is_found_below_somebody_else_s(
+    hub: Hub, made: Fabricated, theirs: str
+) -> None:
+    hub.seed(REPO, {})
+    hub.faults.add(
+        "commit", lost_reply=True, afterwards=lambda hub: edit(hub, theirs, b"---\n---\nhers")
+    )
+    made.make(hub_push(hub))
+    newest, ours, *_ = commits(hub)
+    assert hub.store.repo(REPO).commit(newest).author == "eve"
+    assert (entry(made)["commit"], entry(made)["tag"]) == (ours, "v1.0.0")
+    assert hub.store.repo(REPO).refs["refs/tags/v1.0.0"] == ours
+
+
 def test_a_branch_is_made_when_it_is_missing_and_main_stays(hub: Hub, tmp_path: Path) -> None:
     released(tmp_path, 1).make(hub_push(hub))
     main = commits(hub)
@@ -197,6 +235,37 @@ def test_a_pull_request_changes_nothing_and_is_not_opened_twice(hub: Hub, tmp_pa
         assert told["url"] == f"{hub.endpoint}/{REPO}/discussions/1"
     assert content(hub, "state_dict.bin", "refs/pr/1").startswith(b"language model 2")
     assert "unchanged: proposed in" in "\n".join(made.notes.lines)
+
+
+def test_a_closed_pull_request_is_opened_anew(hub: Hub, tmp_path: Path) -> None:
+    released(tmp_path, 1).make(hub_push(hub))
+    made = released(tmp_path, 2)
+    made.make(hub_push(hub, pr=True))
+    hub.store.repo(REPO).change_settings(closed=[1])
+    made.make(hub_push(hub, pr=True))
+    assert entry(made)["pull_request"] == 2
+
+
+def test_a_sweep_proposes_to_main_and_makes_no_branch(hub: Hub, tmp_path: Path) -> None:
+    released(tmp_path, 1).make(hub_push(hub))
+    released(tmp_path, 2).make(hub_push(hub, pr=True, sweep=True))
+    refs = ["refs/heads/main", "refs/pr/1", "refs/tags/v1.0.0"]
+    assert sorted(hub.store.repo(REPO).refs) == refs
+
+
+def test_the_signature_of_an_earlier_release_goes_with_it(hub: Hub, tmp_path: Path) -> None:
+    made = released(tmp_path, 1)
+    made.make(hub_push(hub))
+    edit(hub, "SHA256SUMS.sig", b"signed")
+    made.make(hub_push(hub, delete_stale=True))
+    assert "SHA256SUMS.sig" in paths(hub)
+    released(tmp_path, 2, version="1.1.0").make(hub_push(hub, tag="v1.1.0"))
+    assert paths(hub) == KNOWN
+
+
+def test_an_address_may_end_with_a_slash(hub: Hub, made: Fabricated) -> None:
+    made.make(hub_push(hub, endpoint=f"{hub.endpoint}/"))
+    assert entry(made)["url"] == f"{hub.endpoint}/{REPO}/tree/v1.0.0"
 
 
 def test_somebody_without_rights_may_propose(
@@ -260,6 +329,21 @@ def test_an_edited_card_does_not_keep_a_tag_from_its_release(hub: Hub, made: Fab
     assert hub.store.repo(REPO).refs["refs/tags/v1.0.0"] == tagged
     assert content(hub, "README.md").endswith(b"\nBy hand.\n")
     assert entry(made)["changed"] is False
+
+
+def test_a_card_that_a_rollback_brought_back_is_ours(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released(tmp_path, 1).make(hub_push(hub))
+    second = released(tmp_path, 2, version="1.1.0")
+    second.make(hub_push(hub, tag="v1.1.0"))
+    with monkeypatch.context() as patched:
+        patched.setattr(constants, "ENDPOINT", hub.endpoint)
+        taken = rollback.plan(second.run.push.receipt)
+    taken.apply()
+    made = released(tmp_path, 3, version="1.2.0", card=CardConfig(title="Another"))
+    made.make(hub_push(hub, tag="v1.2.0"))
+    assert content(hub, "README.md") == made.run.release.card.read_bytes()
 
 
 def test_a_card_that_was_never_ours_keeps_its_text(hub: Hub, made: Fabricated) -> None:
@@ -332,6 +416,7 @@ def test_the_plan_says_what_will_be_made(hub: Hub, made: Fabricated) -> None:
         ({"repo_id": "nobody-at-all/small"}, "You are ada, and may use: ada, lab"),
         ({"pr": True}, "There is no repository lab/small to propose a change to"),
         ({"pr": True, "revision": "next"}, "A pull request goes to main"),
+        ({"pr": True, "gated": "auto"}, "A pull request changes no settings"),
         ({"gated": "perhaps"}, "push.gated is none of auto, manual, off"),
         ({"endpoint": "huggingface.co"}, "push.endpoint is no address"),
         ({"endpoint": "http://127.0.0.1:9"}, "cannot be reached"),

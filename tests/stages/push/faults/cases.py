@@ -113,12 +113,15 @@ def passing() -> Iterator[Case]:
     """Faults that are over when the client, or we, ask again; of that a person is told."""
     limit = {"status": 429, "retry_after": 2}
     for route in ROUTES:
+        # For the headers of a file, the client asks a second time without a word.
+        silent = route == "resolve"
         for status in (500, 503):
-            yield at(route, str(status), faults=((route, {"status": status}),), says=AGAIN)
-        # Of the headers of a file, the client asks a second time without a word.
-        says = "" if route == "resolve" else "; again in [23] s"
+            says = "" if silent else AGAIN
+            yield at(route, str(status), faults=((route, {"status": status}),), says=says)
+        says = "" if silent else "; again in [23] s"
         yield at(route, "429", faults=((route, limit),), says=says)
-    for route in (*SENDING, *CHANGING):
+    with_a_body = (route for route in (*SENDING, *CHANGING) if route != "delete-tag")
+    for route in with_a_body:
         yield at(route, "cut", faults=((route, {"cut_after": 10}),), says=AGAIN)
     for route in ROUTES:
         says = ALL_THE_SAME if route == "commit" else AGAIN
@@ -134,17 +137,21 @@ def lasting() -> Iterator[Case]:
         yield at(route, "503 for long", faults=faults, ends=ends, succeeds=False, says=says)
     last = {"status": 503, "times": OFTEN}
     moved = {"request": {"tag": "v1.0.0", "move_tag": True}, "succeeds": False}
+    for status in (400, 409):
+        says = r"(?s)verified; the tag v1.1.0 does not name it yet(?!.*Nothing was published)"
+        faults = (("tag", {"status": status, "times": OFTEN}),)
+        yield at("tag", str(status), faults=faults, ends=Ending.UNTAGGED, succeeds=False, says=says)
     says = r"verified; the tag v1.0.0 does not name it yet"
     yield Case("tag: 503 for long, move_tag=true", Ending.UNTAGGED, says, (("tag", last),), **moved)
     yield Case(
-        "commit: reply lost, then refs: 503 for long", Ending.UNTAGGED,
+        "commit: reply lost, then commits: 503 for long", Ending.UNTAGGED,
         "The Hub failed. Whether the commit has arrived is not known",
         (("commit", {"lost_reply": True, "meanwhile": _nobody_answers}),), succeeds=False,
     )  # fmt: skip
 
 
 def _nobody_answers(hub: Hub) -> None:
-    hub.faults.add("refs", status=503, times=OFTEN)
+    hub.faults.add("commits", status=503, times=OFTEN)
 
 
 def kills() -> Iterator[Case]:
@@ -292,7 +299,7 @@ REFUSALS = (
     ),
     Case(
         "commit: 400", faults=(("commit", {"status": 400, "message": "Bad words."}),),
-        says="The Hub refused.*\n.*Bad words.*\nNothing was published", **REFUSED,
+        says="The Hub refused. Nothing was published.*\n.*Bad words.*\nMend what", **REFUSED,
     ),
     Case(
         "a .gitignore that hides *.bin", prepare=_ignore_weights, mend=_ignore_nothing,
