@@ -18,6 +18,10 @@ TOP_K = 250
 """Tokens that sampling chooses among, as AudioCraft's ``generate`` does."""
 
 
+class NotNumbers(Exception):  # noqa: N818 - what was found, for whoever judges the model
+    """There is NaN or Inf among the logits."""
+
+
 @dataclass(frozen=True)
 class Decoding:
     """How tokens are made.
@@ -45,6 +49,9 @@ class Decoding:
 
         Returns:
             int64 [codebooks, frames], on the CPU.
+
+        Raises:
+            NotNumbers: when there is none to choose.
         """
         import torch
 
@@ -71,6 +78,8 @@ class Decoding:
                 if guided:
                     told, untold = logits[:books], logits[books:]
                     logits = untold + (told - untold) * self.guidance
+                if not logits.isfinite().all():
+                    raise NotNumbers(f"There is NaN or Inf among the logits of step {step}.")
                 chosen = _chosen(logits, draws)
                 for k, delay in enumerate(self.delays):
                     if delay < step <= frames + delay:

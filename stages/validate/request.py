@@ -67,8 +67,9 @@ class Request:
         config = self.config
         if not 0 < config.seconds <= 600:
             yield Problem(f"validate.seconds={config.seconds:g}: a sound has up to 600 seconds.")
-        if any(seed < 0 for seed in config.seeds):
-            yield Problem(f"validate.seeds={config.seeds}: a seed is 0 or more.")
+        if not config.seeds or any(seed < 0 for seed in config.seeds):
+            hint = "One sound of each prompt: 'validate.seeds=[0]'"
+            yield Problem(f"validate.seeds={config.seeds}: give some, each 0 or more.", hint=hint)
         if config.text_encoder and not expanded(config.text_encoder).is_dir():
             yield Problem(
                 "The text encoder is not there.",

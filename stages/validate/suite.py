@@ -25,6 +25,7 @@ from stages.validate.compared import Compared
 from stages.validate.models import Model, Row
 from stages.validate.opened import OpenedFile, Unavailable
 from stages.validate.origin import Origin
+from stages.validate.recital import Recital
 from stages.validate.request import Request
 from stages.validate.second_reader import scanned
 from stages.validate.trials import Trials
@@ -77,8 +78,10 @@ class Suite:
             if request.kind == "off":
                 return _judged([*rows, *suite.quick()])
             rows += suite.thorough()
-            if lm is not None:
-                rows += Trials(lm, export[1], request.device).rows()
+            trials = None if lm is None else Trials(lm, export[1], request.device)
+            rows += trials.rows() if trials else ()
+            if request.kind == "full":
+                rows += Recital(request, trials, codec, suite._codec, ctx).rows()
             if request.config.baseline:
                 compared = Compared(request, lm or codec, alone, ctx, stack)
                 rows += compared.rows()

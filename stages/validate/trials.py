@@ -27,19 +27,17 @@ class Trials:
 
     def rows(self) -> Iterator[Row]:
         """Give the checks of ``validate=quick``."""
-        yield "lm.runs", lambda: self._trial.runs(self._accepted)
-        yield "lm.definition", lambda: self._trial.definition()
+        yield "lm.runs", lambda: self.trial.runs(self._accepted)
+        yield "lm.definition", lambda: self.trial.definition()
         yield "lm.logits", self._logits
 
     @cached_property
-    def device(self) -> str:
-        """What to run on: a GPU where there is one, unless another was asked for."""
-        import torch
+    def trial(self) -> Trial:
+        """The model, with what it is asked.
 
-        return "cuda" if self._device != "cpu" and torch.cuda.is_available() else "cpu"
-
-    @cached_property
-    def _trial(self) -> Trial:
+        Raises:
+            Unusable: when it cannot be run; says why.
+        """
         file, settings = self.model.file, self.model.settings
         keys = model_checks.key_model(settings)
         if isinstance(keys, str) or keys.difference(file.shapes):
@@ -47,8 +45,15 @@ class Trials:
             raise Unusable(f"not run: {told}")
         decoder = Decoder.of(settings, file.shapes)
         shape = Shape.of(settings, file.shapes)
-        return Trial(decoder, shape, Weights(file.weights, self.device))
+        return Trial(decoder, shape, Weights(file.weights, device_of(self._device)))
 
     def _logits(self) -> Outcome:
-        source = Weights(self.model.origin.state.tensors, self.device)
-        return self._trial.source(source, self._dtype, self.model.file.remedy)
+        source = Weights(self.model.origin.state.tensors, device_of(self._device))
+        return self.trial.source(source, self._dtype, self.model.file.remedy)
+
+
+def device_of(asked: str) -> str:
+    """Give what to run on: a GPU where there is one, unless another was asked for."""
+    import torch
+
+    return "cuda" if asked != "cpu" and torch.cuda.is_available() else "cpu"
