@@ -13,6 +13,7 @@ from stages.common.renaming import Part
 from stages.common.settings import Unusable
 from stages.validate import model_checks
 from stages.validate.models import Model
+from stages.validate.silence import silent
 from stages.validate.weights import Weights
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class Codec:
         if "/" not in name:
             raise Unusable(f"{name} is no EnCodec that transformers has")
         try:
-            found: Any = EncodecModel.from_pretrained(name, local_files_only=True)
+            with silent():
+                found: Any = EncodecModel.from_pretrained(name, local_files_only=True)
         except (OSError, ValueError) as error:
             raise Unusable(f"the codec {name} is not in the Hub's cache") from error
         bins = KNOWN[name].cardinality if name in KNOWN else int(found.config.codebook_size)

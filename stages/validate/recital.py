@@ -223,8 +223,12 @@ class Recital:
         if trials.trial.shape.cardinality > codec.bins:
             raise Unusable(f"{codec.name} has fewer codes than the language model")
         stereo = trials.model.settings.flag("interleave_stereo_codebooks.use", False)
+        try:
+            takes = self._takes
+        except NotNumbers as reason:
+            raise Unusable("there are no tokens to be heard") from reason
         peaks = []
-        for take in self._takes:
+        for take in takes:
             sound = codec.sound(take.tokens, stereo)
             if not sound.isfinite().all():
                 return failed(f"{take.stem} has NaN or Inf.", _LISTEN)

@@ -28,6 +28,7 @@ from stages.validate.origin import Origin
 from stages.validate.recital import Recital
 from stages.validate.request import Request
 from stages.validate.second_reader import scanned
+from stages.validate.threads import fitting
 from stages.validate.trials import Trials
 
 _CODEC = "compression_model_checkpoint"
@@ -85,7 +86,8 @@ class Suite:
             if request.config.baseline:
                 compared = Compared(request, lm or codec, alone, ctx, stack)
                 rows += compared.rows()
-            return _judged(rows)
+            with fitting(sum(path.stat().st_size for path in paths.values() if path.is_file())):
+                return _judged(rows)
 
     def quick(self) -> Iterator[Row]:
         """Give the checks that `validate=off` keeps: is every byte the one that was written?"""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from stages.common.settings import Settings, Unusable
 from stages.validate.conditioners import PREFIX
+from stages.validate.silence import silent
 from stages.validate.weights import Weights
 
 if TYPE_CHECKING:
@@ -73,8 +74,9 @@ class TextEncoder:
         from transformers import AutoTokenizer, T5EncoderModel
 
         try:
-            tokenizer = AutoTokenizer.from_pretrained(self.place, local_files_only=True)
-            encoder: Any = T5EncoderModel.from_pretrained(self.place, local_files_only=True)
+            with silent():
+                tokenizer = AutoTokenizer.from_pretrained(self.place, local_files_only=True)
+                encoder: Any = T5EncoderModel.from_pretrained(self.place, local_files_only=True)
         except (OSError, ValueError, ImportError) as error:
             where = "the Hub's cache" if self.place == self.model else "validate.text_encoder"
             raise Unusable(f"the text encoder {self.model} is not in {where}") from error

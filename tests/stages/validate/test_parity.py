@@ -58,7 +58,7 @@ def test_two_layers_swapped(candidate: Candidate):
 
     rows = forge(candidate, swap)
     failures = [name for name, row in rows.items() if row["verdict"] == "fail"]
-    assert failures == ["lm.parity"]
+    assert failures == ["lm.parity", "lm.logits"]
     assert rows["lm.parity"]["figures"]["wrong_tensors"] == 24
 
 
