@@ -9,6 +9,7 @@ from pipeline.manifest import pretty
 from pipeline.schema import ExpectConfig, ValidateConfig
 from pipeline.stage import Context, Facts, Plan, Problem, Record
 from stages.common.checks import FAIL, WARN, Report
+from stages.validate import estimate
 from stages.validate.request import KINDS, Request
 from stages.validate.suite import Suite
 
@@ -17,7 +18,7 @@ class Validate:
     """Makes ``report.json``; fails after all checks, when one of them did."""
 
     name = "validate"
-    version = 1
+    version = 2
     inputs = ("collect", "export_lm", "export_compression")
     always = False
 
@@ -37,9 +38,11 @@ class Validate:
         return list(self.request.problems())
 
     def plan(self, ctx: Context) -> Plan:
-        """Tell how much is looked at."""
+        """Tell how much is looked at, and about how long that takes."""
         strict = ", warnings count as failures" if self.request.strict else ""
-        return Plan(f"{KINDS[self.request.kind]}{strict}")
+        source, codec = ctx.facts("collect"), ctx.facts("export_compression")
+        told = estimate.told(estimate.seconds(self.request, source, codec))
+        return Plan(f"{KINDS[self.request.kind]}{strict}{told}")
 
     def key(self, ctx: Context) -> Facts:
         """Give what is checked and against what."""

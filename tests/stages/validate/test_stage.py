@@ -226,3 +226,19 @@ def test_the_key_tells_what_is_checked_and_the_plan_says_so(candidate: Candidate
     ]
     assert len({json.dumps(key, sort_keys=True) for key in keys}) == 4
     assert "failures" in stage(strict=True).plan(ctx).summary
+
+
+def test_the_plan_estimates_the_time_where_the_size_is_known(candidate: Candidate):
+    def planned(kind: str = "quick", **values: object) -> str:
+        config = ValidateConfig(kind=kind, **values)  # type: ignore[arg-type]
+        return Validate(config, ExpectConfig(), False).plan(candidate.context).summary
+
+    assert "about" not in planned()
+    candidate.facts["collect"] |= {"bytes": 7_200_000_000, "parameters": 1_800_000_000}
+    assert planned("off").endswith(", about 14 s")
+    assert re.search(r", about 1\d\d s|, about 2 min$", planned())
+    minutes = [
+        int(planned("full", **values).split()[-2])
+        for values in ({}, {"seconds": 10.0}, {"seeds": [0, 1]}, {"prompts": ["a", "b", "c"]})
+    ]
+    assert minutes[0] < minutes[2] <= minutes[1] < minutes[3]
