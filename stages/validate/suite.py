@@ -145,10 +145,20 @@ class Suite:
         }
         for name, compare in comparisons.items():
             yield f"agreement.{name}", partial(self._compare, compare, lm)
+        yield "agreement.trained", partial(self._in_training, lm)
         yield "agreement.delays", lambda: agreement.delays(lm.settings)
 
     def _compare(self, compare: Comparison, lm: Model) -> Outcome:
         return compare(lm.settings, self._codec())
+
+    def _in_training(self, lm: Model) -> Outcome:
+        try:
+            named = OmegaConf.select(without_calls(lm.file.config), _CODEC)
+        except OmegaConfBaseException:
+            named = None
+        own = self.codec.file.pretrained or self.compression.get("pretrained")
+        signature = self.compression.get("signature")
+        return agreement.trained(named if isinstance(named, str) else None, signature, own)
 
     def _trained(self, lm: Model) -> float | None:
         """Give the frame rate, in Hz, of the codec in training, where it is known."""
