@@ -60,6 +60,8 @@ class Decoder:
         Raises:
             Unusable: when a place has no weight, or a weight no place.
         """
+        import torch
+
         model = self._without_layers(weights)
         for prefix, layer in _layers(model):
 
@@ -67,7 +69,11 @@ class Decoder:
                 self._fill(module, prefix, weights)
 
             def let_go(module: Any, *_: Any) -> None:
-                module.to("meta")
+                # Not ``to("meta")``: parts of a tensor would still keep all of it.
+                empty = {
+                    n: torch.empty_like(t, device="meta") for n, t in module.state_dict().items()
+                }
+                module.load_state_dict(empty, strict=True, assign=True)
 
             layer.register_forward_pre_hook(fill)
             layer.register_forward_hook(let_go)
