@@ -68,6 +68,12 @@ class ValidateConfig:
     """How much is checked."""
 
     kind: str = MISSING
+    text_encoder: str | None = None
+    prompts: list[str] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=lambda: [0])
+    seconds: float = 5.0
+    baseline: str | None = None
+    max_regression: float | None = None
 
 
 @dataclass
@@ -152,6 +158,7 @@ class PipelineConfig:
     force: str | None = None
     plan_only: bool = False
     strict: bool = False
+    device: str = "auto"
     lock_timeout: float = 3600.0
     expect: ExpectConfig = field(default_factory=ExpectConfig)
     card: CardConfig = field(default_factory=CardConfig)

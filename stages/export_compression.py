@@ -128,7 +128,8 @@ class ExportCompression:
             }
             written = package.write(target, ctx.progress)
             facts |= package.accepted(written)
-        return Record(facts=facts, digests={COMPRESSION: written.digest})
+            local = {"path": str(file), "archive": own.checkpoint.archive.directory_digest}
+        return Record(facts=facts, local=local, digests={COMPRESSION: written.digest})
 
     def _path(self, ctx: Context, choice: Choice | None) -> Path | None:
         """Give the codec's file, where it is on this machine already."""

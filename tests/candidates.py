@@ -23,27 +23,29 @@ class Candidate:
 
     run: Run
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    local: dict[str, dict[str, Any]] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
 
     @property
     def context(self) -> Context:
         """The context in which validate runs."""
         folder = self.run.working("validate")
         folder.mkdir(exist_ok=True)
-        return Context(
-            self.run, folder, {name: Record(facts=facts) for name, facts in self.facts.items()}
-        )
+        records = {n: Record(facts, self.local.get(n, {})) for n, facts in self.facts.items()}
+        return Context(self.run, folder, records)
 
     def validate(
         self, kind: str = "quick", strict: bool = False, **expect: Any
     ) -> tuple[Record | None, ValidationError | None]:
         """Validate; give the record, or the error."""
-        stage = Validate(ValidateConfig(kind=kind), ExpectConfig(**expect), strict)
+        config = ValidateConfig(kind=kind, **self.options)
+        stage = Validate(config, ExpectConfig(**expect), strict, "cpu", "small")
         try:
             return stage.run(self.context), None
         except ValidationError as error:
             return None, error
 
-    def report(self, kind: str = "quick", **expect: Any) -> dict[str, dict[str, str]]:
+    def report(self, kind: str = "quick", **expect: Any) -> dict[str, dict[str, Any]]:
         """Validate; give the report's checks by name, whatever came of it."""
         self.validate(kind, **expect)
         report = json.loads((self.run.working("validate") / "report.json").read_text())

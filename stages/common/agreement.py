@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 
-from stages.common.checks import Outcome, failed, passed, skipped
-from stages.common.codecs import Codec
+from stages.common.checks import Outcome, failed, passed, skipped, warned
+from stages.common.codecs import KNOWN, REFERENCE_PREFIX, Codec
+from stages.common.experiments import PREFIX as SIGNATURE
 from stages.common.settings import Settings, Unusable
 
 REMEDY = "choose the codec that it was trained on: compression=auto, or compression.pretrained=NAME"
@@ -85,6 +86,25 @@ def frame_rate(settings: Settings, codec: Codec, trained: float | None) -> Outco
     if not math.isclose(wanted, given, rel_tol=0.01):
         return failed(f"The LM is for {wanted:g} Hz frames, {codec.name} gives {given:g}.", REMEDY)
     return passed(f"{given:g} Hz frames")
+
+
+def trained(named: str | None, signature: str | None, pretrained: str | None) -> Outcome:
+    """Compare the codec with the one in training: two of one shape have other codes all the same.
+
+    Args:
+        named: ``compression_model_checkpoint`` of xp.cfg.
+        signature: of the experiment that the codec comes from, where that is known.
+        pretrained: the name of the codec, or of the repository that its weights are from.
+    """
+    own = f"{SIGNATURE}{signature}" if signature else f"{REFERENCE_PREFIX}{pretrained}"
+    if named is None or not (signature or pretrained):
+        return skipped("which codec it was trained on, or which this is, cannot be told")
+    if named == own:
+        return passed(f"{own} is the codec that it was trained on")
+    told = named.startswith((SIGNATURE, REFERENCE_PREFIX))
+    if not told or not (signature or pretrained in KNOWN):  # a repository may have a copy of it
+        return skipped("whether it was trained on this codec cannot be told")
+    return warned(f"The LM was trained on {named}, the release has {own}.", REMEDY)
 
 
 def delays(settings: Settings) -> Outcome:

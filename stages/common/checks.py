@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 PASS, WARN, FAIL, SKIPPED = "pass", "warn", "fail", "skipped"
 
@@ -16,26 +17,28 @@ class Outcome:
         verdict: `PASS`, `WARN`, `FAIL` or `SKIPPED`.
         message: one line; for `SKIPPED` the reason.
         remedy: one line that says what to type or change; empty where nothing is wrong.
+        figures: what was measured, as JSON values.
     """
 
     verdict: str
     message: str
     remedy: str = ""
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
 
-def passed(message: str) -> Outcome:
+def passed(message: str, figures: Mapping[str, Any] | None = None) -> Outcome:
     """Say what was found in order."""
-    return Outcome(PASS, message)
+    return Outcome(PASS, message, figures=figures or {})
 
 
-def warned(message: str, remedy: str) -> Outcome:
+def warned(message: str, remedy: str, figures: Mapping[str, Any] | None = None) -> Outcome:
     """Say what a reader of the release will stumble over."""
-    return Outcome(WARN, message, remedy)
+    return Outcome(WARN, message, remedy, figures or {})
 
 
-def failed(message: str, remedy: str) -> Outcome:
+def failed(message: str, remedy: str, figures: Mapping[str, Any] | None = None) -> Outcome:
     """Say what keeps the files from being a release."""
-    return Outcome(FAIL, message, remedy)
+    return Outcome(FAIL, message, remedy, figures or {})
 
 
 def skipped(reason: str) -> Outcome:
@@ -51,11 +54,12 @@ class Check:
     verdict: str
     message: str
     remedy: str = ""
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, name: str, outcome: Outcome) -> Check:
         """Give an outcome its name."""
-        return cls(name, outcome.verdict, outcome.message, outcome.remedy)
+        return cls(name, outcome.verdict, outcome.message, outcome.remedy, outcome.figures)
 
     @property
     def line(self) -> str:
@@ -89,9 +93,10 @@ class Report:
         return FAIL if FAIL in seen else WARN if WARN in seen else PASS
 
     @property
-    def rows(self) -> list[dict[str, str]]:
-        """The checks as JSON values."""
-        return [asdict(check) for check in self.checks]
+    def rows(self) -> list[dict[str, Any]]:
+        """The checks as JSON values; ``figures`` only where there are any."""
+        rows = [asdict(check) for check in self.checks]
+        return [{key: row[key] for key in row if key != "figures" or row[key]} for row in rows]
 
 
 def listed(items: Sequence[str], limit: int = 3) -> str:

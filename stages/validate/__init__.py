@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from difflib import get_close_matches
-
 from pipeline import files
 from pipeline.errors import ValidationError
 from pipeline.layout import ValidateFolder
@@ -12,47 +9,44 @@ from pipeline.manifest import pretty
 from pipeline.schema import ExpectConfig, ValidateConfig
 from pipeline.stage import Context, Facts, Plan, Problem, Record
 from stages.common.checks import FAIL, WARN, Report
+from stages.validate import estimate
+from stages.validate.request import KINDS, Request
 from stages.validate.suite import Suite
-
-KINDS = {
-    "quick": "load, keys, shapes, config, codec, claims",
-    "off": "layout and checksums only",
-}
 
 
 class Validate:
     """Makes ``report.json``; fails after all checks, when one of them did."""
 
     name = "validate"
-    version = 1
+    version = 2
     inputs = ("collect", "export_lm", "export_compression")
     always = False
 
-    def __init__(self, config: ValidateConfig, expect: ExpectConfig, strict: bool) -> None:
+    def __init__(
+        self,
+        config: ValidateConfig,
+        expect: ExpectConfig,
+        strict: bool,
+        device: str = "auto",
+        name: str = "",
+    ) -> None:
         """Take how much to check, what the release claims, and whether warnings are failures."""
-        self.config, self.expect, self.strict = config, expect, strict
+        self.request = Request(config, expect, strict, device, name)
 
     def check(self, ctx: Context) -> list[Problem]:
         """Find a choice that does not exist."""
-        if self.config.kind in KINDS:
-            return []
-        near = get_close_matches(self.config.kind, KINDS, 1)
-        hint = f"Did you mean validate={near[0]}? " if near else ""
-        return [
-            Problem(
-                f"validate={self.config.kind}: there is no such choice.",
-                hint=f"{hint}Choose among {', '.join(KINDS)}.",
-            )
-        ]
+        return list(self.request.problems())
 
     def plan(self, ctx: Context) -> Plan:
-        """Tell how much is looked at."""
-        strict = ", warnings count as failures" if self.strict else ""
-        return Plan(f"{KINDS[self.config.kind]}{strict}")
+        """Tell how much is looked at, and about how long that takes."""
+        strict = ", warnings count as failures" if self.request.strict else ""
+        source, codec = ctx.facts("collect"), ctx.facts("export_compression")
+        told = estimate.told(estimate.seconds(self.request, source, codec))
+        return Plan(f"{KINDS[self.request.kind]}{strict}{told}")
 
     def key(self, ctx: Context) -> Facts:
         """Give what is checked and against what."""
-        return {"kind": self.config.kind, "expect": asdict(self.expect), "strict": self.strict}
+        return self.request.key
 
     def run(self, ctx: Context) -> Record:
         """Run all checks, write the report into ``ctx.folder``.
@@ -60,8 +54,8 @@ class Validate:
         Raises:
             ValidationError: after all checks, when any failed; the report is written by then.
         """
-        report = Suite.run(ctx, self.expect, thorough=self.config.kind != "off")
-        if self.strict:
+        report = Suite.run(ctx, self.request)
+        if self.request.strict:
             report = report.strict()
         files.write_text(
             ValidateFolder(ctx.folder).report,

@@ -9,7 +9,6 @@ from pipeline.amounts import many
 from pipeline.layout import STAGE_JSON
 from stages.common.checkpoint import State
 from stages.common.checks import Outcome, failed, listed, passed, phrased, skipped, warned
-from stages.common.stored import StoredTensor
 from stages.common.unfit import ANOTHER_STATE, Accepted
 from stages.validate.opened import OpenedFile, Unavailable
 from stages.validate.scan import Scan
@@ -110,8 +109,7 @@ def state(file: OpenedFile, digest: str | None, kept: bool) -> Outcome:
         return skipped("the source's digest is not known")
     if not kept:
         return skipped("the weights were cast to another dtype")
-    stored = {name: StoredTensor(file.archive, ref) for name, ref in file.tensors.items()}
-    own = State("best", "best_state", stored).digest()
+    own = State("best", "best_state", file.weights).digest()
     if own != digest:
         return failed(f"The weights in {file.name} are not those of the checkpoint.", file.remedy)
     return passed("the weights are those of the checkpoint, bit for bit")

@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 
 from pipeline.errors import FormatError
 from stages.common.archive import Archive
+from stages.common.stored import StoredTensor
 from stages.common.tensors import TensorRef
 from stages.common.xp_yaml import config_in
 from stages.validate.keys import Shape
@@ -96,6 +97,11 @@ class OpenedFile:
         if not isinstance(state, dict):
             raise Unavailable(f"{self.name} has no best_state")
         return {str(name): ref for name, ref in state.items() if isinstance(ref, TensorRef)}
+
+    @cached_property
+    def weights(self) -> dict[str, StoredTensor]:
+        """The weights, ready to be read, by name."""
+        return {name: StoredTensor(self.archive, ref, name) for name, ref in self.tensors.items()}
 
     @property
     def only_tensors(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.errors import FormatError
 from pipeline.schema import ExpectConfig
-from pipeline.stage import Context, Facts, Progress
+from pipeline.stage import Context, Facts
 from stages.common import agreement, codecs, traps
 from stages.common.checks import FAIL, Check, Outcome, Report, failed, passed, skipped
 from stages.common.requirements import requirements
@@ -21,35 +21,19 @@ from stages.common.settings import CODEC_NODES, LM_NODES, Settings, Unusable
 from stages.common.unfit import Accepted
 from stages.common.xp_yaml import without_calls
 from stages.validate import expectations, file_checks, model_checks
+from stages.validate.compared import Compared
+from stages.validate.models import Model, Row
 from stages.validate.opened import OpenedFile, Unavailable
-from stages.validate.scan import Scan, scan
+from stages.validate.origin import Origin
+from stages.validate.recital import Recital
+from stages.validate.request import Request
 from stages.validate.second_reader import scanned
+from stages.validate.threads import fitting
+from stages.validate.trials import Trials
 
 _CODEC = "compression_model_checkpoint"
 
-Row = tuple[str, Callable[[], Outcome]]
 Comparison = Callable[[Settings, codecs.Codec], Outcome]
-
-
-class Model:
-    """A file with all that its checks share: one pass over its bytes, its settings."""
-
-    def __init__(self, file: OpenedFile, nodes: tuple[str, ...], progress: Progress) -> None:
-        """Take an open file and the nodes of xp.cfg that its builder reads."""
-        self.file, self._nodes, self._progress = file, nodes, progress
-
-    @cached_property
-    def settings(self) -> Settings:
-        """What its builder reads."""
-        return Settings.of(self.file.config, self._nodes)
-
-    @cached_property
-    def scan(self) -> Scan:
-        """What one pass over its bytes found."""
-        tensors = {} if self.file.pretrained else self.file.tensors
-        total = sum(ref.nbytes for ref in tensors.values())
-        with self._progress.task(self.file.name, total) as task:
-            return scan(self.file.archive, tensors, task.advance)
 
 
 @dataclass(frozen=True)
@@ -73,7 +57,7 @@ class Suite:
     expect: ExpectConfig
 
     @classmethod
-    def run(cls, ctx: Context, expect: ExpectConfig, thorough: bool) -> Report:
+    def run(cls, ctx: Context, request: Request) -> Report:
         """Open the files that the export stages left, and run every check on them."""
         export = [ctx.facts(name) for name in ("collect", "export_lm", "export_compression")]
         alone = export[0].get("family") == "compression"
@@ -84,12 +68,26 @@ class Suite:
                 name: stack.enter_context(OpenedFile.open(path, name))
                 for name, path in paths.items()
             }
-            codec = Model(files["export_compression"], CODEC_NODES, ctx.progress)
-            lm = None if alone else Model(files["export_lm"], LM_NODES, ctx.progress)
-            suite = cls(lm, codec, export[0], export[1], export[2], expect)
+            nodes = {"export_lm": LM_NODES, "export_compression": CODEC_NODES}
+            models = {
+                name: Model(file, nodes[name], Origin(ctx, name, stack), ctx.progress)
+                for name, file in files.items()
+            }
+            codec, lm = models["export_compression"], models.get("export_lm")
+            suite = cls(lm, codec, export[0], export[1], export[2], request.expect)
             rows: list[Row] = [("layout", partial(file_checks.layout, paths))]
-            rows += suite.thorough() if thorough else suite.quick()
-            return _judged(rows)
+            if request.kind == "off":
+                return _judged([*rows, *suite.quick()])
+            rows += suite.thorough()
+            trials = None if lm is None else Trials(lm, export[1], request.device)
+            rows += trials.rows() if trials else ()
+            if request.kind == "full":
+                rows += Recital(request, trials, codec, suite._codec, ctx).rows()
+            if request.config.baseline:
+                compared = Compared(request, lm or codec, alone, ctx, stack)
+                rows += compared.rows()
+            with fitting(sum(path.stat().st_size for path in paths.values() if path.is_file())):
+                return _judged(rows)
 
     def quick(self) -> Iterator[Row]:
         """Give the checks that `validate=off` keeps: is every byte the one that was written?"""
@@ -128,6 +126,7 @@ class Suite:
         accepted = Accepted.of(self.export if name == "lm" else self.compression)
         yield f"{name}.finite", lambda: file_checks.finite(file, model.scan, accepted)
         yield f"{name}.state", partial(file_checks.state, file, digest, asked == "keep")
+        yield f"{name}.parity", partial(model.parity, asked)
 
     def _provenance(self, name: str) -> tuple[str | None, str]:
         """Give the digest of the chosen weights, and the dtype that was asked for."""
@@ -146,10 +145,20 @@ class Suite:
         }
         for name, compare in comparisons.items():
             yield f"agreement.{name}", partial(self._compare, compare, lm)
+        yield "agreement.trained", partial(self._in_training, lm)
         yield "agreement.delays", lambda: agreement.delays(lm.settings)
 
     def _compare(self, compare: Comparison, lm: Model) -> Outcome:
         return compare(lm.settings, self._codec())
+
+    def _in_training(self, lm: Model) -> Outcome:
+        try:
+            named = OmegaConf.select(without_calls(lm.file.config), _CODEC)
+        except OmegaConfBaseException:
+            named = None
+        own = self.codec.file.pretrained or self.compression.get("pretrained")
+        signature = self.compression.get("signature")
+        return agreement.trained(named if isinstance(named, str) else None, signature, own)
 
     def _trained(self, lm: Model) -> float | None:
         """Give the frame rate, in Hz, of the codec in training, where it is known."""

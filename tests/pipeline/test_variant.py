@@ -50,7 +50,8 @@ def test_the_label_says_where_the_weights_come_from(overrides, label):
         "outputs=/elsewhere", "push=none", "push.tag=v9", "validate=off", "strict=true",
         "stages=[collect]", "until_stage=collect", "force=all", "lock_timeout=1", "plan_only=true",
         "expect.codec=dac_44khz", "checkpoint.url=https://unused.example", "compression.source=no",
-        "export.allow_nonfinite=true",
+        "export.allow_nonfinite=true", "validate=full", "validate.seconds=2", "device=cuda",
+        "validate.prompts=[a flute]", "validate.baseline=/earlier", "validate.max_regression=0.1",
     ],
 )  # fmt: skip
 def test_what_cannot_change_the_bytes_changes_no_folder(override):

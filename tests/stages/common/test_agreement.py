@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from stages.common import agreement
-from stages.common.checks import FAIL, PASS, SKIPPED, Outcome
+from stages.common.checks import FAIL, PASS, SKIPPED, WARN, Outcome
 from stages.common.codecs import KNOWN, Codec
 from stages.common.settings import LM_NODES, Settings, Unusable
 from tests.xp_configs import LM, compose
@@ -101,3 +101,27 @@ def test_delays_that_do_not_fit_fail_with_those_that_do(value: Any):
     outcome = delays({"codebooks_pattern.delay.delays": value})
     assert outcome.verdict == FAIL
     assert "codebooks_pattern.delay.delays: [0, 1, 2, 3]" in outcome.remedy
+
+
+@pytest.mark.parametrize(
+    ("named", "signature", "pretrained", "verdict"),
+    [
+        ("//sig/98dabcc6", "98dabcc6", None, PASS),
+        ("//sig/98dabcc6", "0abc0abc", None, WARN),
+        ("//sig/98dabcc6", None, "facebook/encodec_32khz", WARN),
+        ("//pretrained/facebook/encodec_32khz", None, "facebook/encodec_32khz", PASS),
+        ("//pretrained/facebook/encodec_32khz", None, "facebook/encodec_24khz", WARN),
+        ("//pretrained/facebook/encodec_32khz", "98dabcc6", None, WARN),
+        ("//sig/98dabcc6", None, "someone/their-codec", SKIPPED),
+        ("//sig/98dabcc6", None, None, SKIPPED),
+        ("/a/path/checkpoint.th", "98dabcc6", None, SKIPPED),
+        (None, "98dabcc6", None, SKIPPED),
+    ],
+)
+def test_a_codec_other_than_the_one_in_training_is_worth_a_warning(
+    named, signature, pretrained, verdict
+):
+    outcome = agreement.trained(named, signature, pretrained)
+    assert outcome.verdict == verdict
+    if verdict == WARN:
+        assert named in outcome.message and "compression=auto" in outcome.remedy

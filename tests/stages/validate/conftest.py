@@ -36,6 +36,12 @@ def digest(checkpoint: Path) -> str:
         return opened.states["best"].digest()
 
 
+def archive(checkpoint: Path) -> str:
+    """Give what recognises a checkpoint's content."""
+    with Checkpoint.open(checkpoint) as opened:
+        return opened.archive.directory_digest
+
+
 @pytest.fixture
 def candidate(experiments: Path, tmp_path: Path) -> Candidate:
     """A genuine pair of files, in a folder with an ugly name."""
@@ -48,20 +54,32 @@ def candidate(experiments: Path, tmp_path: Path) -> Candidate:
         folder.mkdir(parents=True)
         shutil.copy(experiments / name, folder)
     facts: dict[str, dict[str, Any]] = {
-        "collect": {"family": "lm", "miniature": False},
+        "collect": {"family": "lm", "miniature": False, "state": "best"},
         "export_lm": {"dtype": "keep"},
-        "export_compression": {"form": "weights", "pretrained": None, "signature": "98dabcc6"},
+        "export_compression": {
+            "form": "weights",
+            "pretrained": None,
+            "signature": "98dabcc6",
+            "state": "best",
+        },
     }
-    for stage, sig in (("collect", "1a2b3c4d"), ("export_compression", "98dabcc6")):
-        facts[stage]["state_digest"] = digest(experiments / "xps" / sig / "checkpoint.th")
-    return Candidate(run, facts)
+    checkpoints = [experiments / "xps" / sig / "checkpoint.th" for sig in ("1a2b3c4d", "98dabcc6")]
+    for stage, checkpoint in zip(("collect", "export_compression"), checkpoints, strict=True):
+        facts[stage]["state_digest"] = digest(checkpoint)
+    run.collect.root.mkdir()
+    run.collect.checkpoint.symlink_to(checkpoints[0])
+    local = {"path": str(checkpoints[1]), "archive": archive(checkpoints[1])}
+    return Candidate(run, facts, {"export_compression": local})
 
 
 @pytest.fixture
 def codec_alone(candidate: Candidate) -> Candidate:
     """A release of a codec without a language model."""
     shutil.rmtree(candidate.run.export_lm.root)
-    candidate.facts["collect"] = {"family": "compression", "miniature": False}
+    facts = candidate.facts["export_compression"]
+    candidate.facts["collect"] = {**facts, "family": "compression", "miniature": False}
+    candidate.run.collect.checkpoint.unlink()
+    candidate.run.collect.checkpoint.symlink_to(candidate.local["export_compression"]["path"])
     del candidate.facts["export_lm"]
     return candidate
 

@@ -59,7 +59,8 @@ def made(tmp_path: Path, dtype: str) -> Candidate:
         run.output(earlier.name).mkdir(parents=True)
         ctx = Context(run, run.output(earlier.name), dict(records))
         records[earlier.name] = earlier.run(ctx)
-    return Candidate(run, {name: dict(record.facts) for name, record in records.items()})
+    facts = {name: dict(record.facts) for name, record in records.items()}
+    return Candidate(run, facts, {name: dict(record.local) for name, record in records.items()})
 
 
 @pytest.mark.parametrize(("dtype", "state"), [("keep", "pass"), ("float16", "skipped")])
@@ -68,6 +69,7 @@ def test_what_the_stages_before_leave_passes(tmp_path: Path, dtype: str, state: 
     rows = candidate.report(solver="musicgen", config={"transformer_lm.dim": 16})
     assert {row["verdict"] for row in rows.values()} <= {"pass", "skipped"}
     assert rows["lm.state"]["verdict"] == state
+    assert {rows[f"{model}.parity"]["verdict"] for model in ("lm", "codec")} == {"pass"}
     assert rows["codec.state"]["verdict"] == "pass"
     assert rows["lm.tensors"]["verdict"] == "pass"
 
@@ -202,6 +204,7 @@ def test_the_report_does_not_depend_on_the_folder(candidate: Candidate, tmp_path
     moved = Candidate(
         type(candidate.run)(candidate.run.root.with_name("moved"), candidate.run.outputs),
         candidate.facts,
+        candidate.local,
     )
     moved.validate()
     assert (moved.run.working("validate") / "report.json").read_bytes() == first
@@ -223,3 +226,19 @@ def test_the_key_tells_what_is_checked_and_the_plan_says_so(candidate: Candidate
     ]
     assert len({json.dumps(key, sort_keys=True) for key in keys}) == 4
     assert "failures" in stage(strict=True).plan(ctx).summary
+
+
+def test_the_plan_estimates_the_time_where_the_size_is_known(candidate: Candidate):
+    def planned(kind: str = "quick", **values: object) -> str:
+        config = ValidateConfig(kind=kind, **values)  # type: ignore[arg-type]
+        return Validate(config, ExpectConfig(), False).plan(candidate.context).summary
+
+    assert "about" not in planned()
+    candidate.facts["collect"] |= {"bytes": 7_200_000_000, "parameters": 1_800_000_000}
+    assert planned("off").endswith(", about 14 s")
+    assert re.search(r", about 1\d\d s|, about 2 min$", planned())
+    minutes = [
+        int(planned("full", **values).split()[-2])
+        for values in ({"seconds": 60.0}, {"seconds": 120.0}, {"seconds": 60.0, "seeds": [0, 1]})
+    ]
+    assert minutes[0] < minutes[2] < minutes[1]
