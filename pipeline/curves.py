@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 320, 120
 SECTIONS = ("train", "valid", "evaluate")
 
 _OF_THE_MACHINE = frozenset({"duration", "rtf"})
-_OF_ONE_CODEBOOK = re.compile(r".*_q\d+")
+_DETAIL = re.compile(r".*_q\d+|lr|grad_norm|grad_scale")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Curve:
         high: the greatest value, as text.
         epochs: how many epochs the axis spans.
         mark: where the released epoch is on the axis; ``None`` when it is unknown.
-        detail: whether it is of a single codebook, and the metric of all codebooks is shown.
+        detail: whether it is of a single codebook or of the optimizer, and few will ask for it.
     """
 
     metric: str
@@ -110,7 +110,7 @@ def _curve(metric: str, epochs: Sequence[Mapping[str, Any]], released: int | Non
         lines.append(Line(section, points, dots, at_release, last))
     return Curve(
         metric, tuple(lines), f"{low:.4g}", f"{high:.4g}", len(epochs),
-        None if released is None else across(released), bool(_OF_ONE_CODEBOOK.fullmatch(metric)),
+        None if released is None else across(released), bool(_DETAIL.fullmatch(metric)),
     )  # fmt: skip
 
 

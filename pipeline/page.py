@@ -23,7 +23,7 @@ from pipeline.sounds import Sound, sounds_of
 
 TEMPLATE = "page.html.jinja"
 HEADLINES = {"done": "Released", "failed": "Failed", "interrupted": "Interrupted"}
-VERDICTS = ("fail", "warn", "skipped", "pass")
+VERDICTS = ("fail", "warn", "pass", "skipped")
 """What a check can say, the gravest first."""
 
 _SOURCE = {
@@ -51,6 +51,7 @@ class Page:
         variant: the run's folder.
         version: of the release; empty for none.
         result: the content of ``run.json``.
+        outcomes: its stages, in the order in which they run.
         miniature: whether it is the embedded example.
         source: name and value of what the weights come from.
         curves: the metrics of the training.
@@ -67,6 +68,7 @@ class Page:
     variant: str
     version: str
     result: Mapping[str, Any]
+    outcomes: Mapping[str, Mapping[str, Any]]
     miniature: bool
     source: tuple[tuple[str, str], ...]
     curves: tuple[Curve, ...]
@@ -106,6 +108,7 @@ class Page:
             variant=run.root.name,
             version=str(manifest.get("version") or ""),
             result=result,
+            outcomes={name: outcomes[name] for name in stages if name in outcomes},
             miniature=bool(source.get("miniature")),
             source=_described(source),
             curves=curves_of(history, source.get("epoch")),
