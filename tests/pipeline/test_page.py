@@ -42,7 +42,7 @@ def test_a_run_that_fails_has_its_failure_on_top_and_nothing_of_an_earlier_one(p
     assert done.returncode == 0, done.stderr
     run = place.run()
     assert "Published" in (run / "report.html").read_text()
-    done = pipeline(*place.request, "validate.expect.solver=audiogen", cwd=place.root)
+    done = pipeline(*place.request, "expect.solver=audiogen", "strict=true", cwd=place.root)
     assert done.returncode != 0
     text = (run / "report.html").read_text(encoding="utf-8")
     head = text.partition("<body>")[2].partition("</header>")[0]
