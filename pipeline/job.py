@@ -11,13 +11,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from pipeline import __version__, files, lock
+from pipeline import __version__, files, lock, page
 from pipeline.console import Terminal
 from pipeline.engine import Engine
 from pipeline.errors import PipelineError, ValidationError
@@ -122,7 +123,18 @@ def _execute(engine: Engine, cfg: DictConfig, terminal: Terminal) -> None:
         ) from error
     finally:
         with suppress(OSError):
-            files.write_text(run.result, pretty(_result(engine, started, verdict, reason)))
+            result = _result(engine, started, verdict, reason)
+            files.write_text(run.result, pretty(result))
+            _write_page(engine, result)
+
+
+def _write_page(engine: Engine, result: dict[str, Any]) -> None:
+    try:
+        page.write(engine.run, result, list(engine.stages))
+    except OSError:
+        raise
+    except Exception:  # the page tells how a run went, and must not change how it went
+        logger.error("report.html was not written\n%s", traceback.format_exc())
 
 
 def _show_failed_checks(run: Run, terminal: Terminal) -> None:
@@ -136,7 +148,7 @@ def _versions() -> dict[str, str]:
     return {name: metadata.version(name) for name in names}
 
 
-def _result(engine: Engine, started: float, verdict: str, reason: str) -> dict[str, object]:
+def _result(engine: Engine, started: float, verdict: str, reason: str) -> dict[str, Any]:
     """Give the content of run.json: for people, never pushed or hashed."""
     return {
         "pipeline": __version__,

@@ -274,3 +274,8 @@ class Run:
     def result(self) -> Path:
         """Times, host, versions and outcome of the last run, for people."""
         return self.root / "run.json"
+
+    @property
+    def page(self) -> Path:
+        """The last run as a page, for people."""
+        return self.root / "report.html"
