@@ -1,8 +1,8 @@
 """A language model in transformers' decoder, built without memory and filled a layer at a time.
 
 Every weight has its place and every place its weight, or nothing is run. A layer is read when it is
-its turn and let go of afterwards: ten layers as large as those of a model of 1.8 billion parameters
-took 0.6 GB, and more of them no more.
+its turn and let go of afterwards. Ten layers of 1536 floats, 1.5 GB of weights, took 0.6 GB with
+torch and transformers themselves, and no more from the seventh layer on.
 """
 
 from __future__ import annotations
