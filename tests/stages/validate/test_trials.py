@@ -1,5 +1,7 @@
 """The language model run in transformers: what it proves, and the faults that it finds."""
 
+import gc
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -135,6 +137,28 @@ def test_layers_are_let_go_of_once_they_were_run(trial: Trial):
     assert {weight.device.type for weight in layers.parameters()} == {"meta"}
     assert torch.equal(answer, trial.question.ask(model))
     assert torch.equal(answer, trial.question.ask(trial.decoder.whole(trial.weights)))
+
+
+class Watched(Weights):
+    """Weights that know which of the tensors they gave are still in memory."""
+
+    def _read(self, name: str) -> torch.Tensor:
+        memory = super()._read(name).numpy().copy()  # goes when the last part of it goes
+        self.given = [*getattr(self, "given", []), (name, weakref.ref(memory))]
+        return torch.from_numpy(memory)
+
+    @property
+    def alive(self) -> set[str]:
+        gc.collect()
+        return {name for name, memory in self.given if memory() is not None}
+
+
+def test_nothing_of_a_layer_stays_in_memory(trial: Trial):
+    weights = Watched(trial.weights.tensors, "cpu")
+    model = trial.decoder.streamed(weights)
+    trial.question.ask(model)
+    alive = {name for name in weights.alive if name.startswith("transformer.layers.")}
+    assert len(alive) <= 1  # the one that was read last
 
 
 def test_the_question_is_the_same_everywhere(trial: Trial):
