@@ -111,4 +111,6 @@ def _unreadable(error: OSError) -> SourceError:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from pipeline.console import interruptible
+
+    sys.exit(interruptible(main))

@@ -18,7 +18,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from pipeline import __version__, files, lock, page
+from pipeline import __version__, files, lock, page, tokens
 from pipeline.console import Terminal
 from pipeline.engine import Engine
 from pipeline.errors import PipelineError, ValidationError
@@ -68,6 +68,7 @@ def release(cfg: DictConfig) -> None:
         PipelineError: with what went wrong; what succeeded stays for the next run.
     """
     demand_valid(cfg)
+    tokens.refuse_in(resolved(cfg))  # which is what the run keeps
     run, terminal = run_of(cfg), Terminal()
     stages = stages_of(cfg)
     names = [stage.name for stage in stages]

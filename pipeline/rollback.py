@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; give the exit status."""
     from pipeline.console import Terminal
     from stages.common import rollback
+    from stages.common.document import refusal
 
     asked = _parser().parse_args(arguments)
     terminal = Terminal()
@@ -57,12 +58,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             untagged = planned.untag() if asked.untag else None
     except PipelineError as error:
         terminal.error(str(error))
+        if asked.json:
+            terminal.raw(json.dumps(refusal(str(asked.receipt), error), indent=2))
         return 1
     if commit is not None:
         say(f"  commit {commit[:12]}, verified: {planned.repository.commit_url(commit)}")
     if untagged is not None:
         say(f"  {untagged}")
-    elif planned.about_the_tag is not None:
+    elif planned.about_the_tag is not None and not asked.untag:
         say(f"  {planned.about_the_tag}")
     if asked.json:
         terminal.raw(json.dumps(planned.told(commit, untagged is not None), indent=2))
@@ -70,4 +73,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from pipeline.console import interruptible
+
+    sys.exit(interruptible(main))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from pipeline.errors import ConfigError
 
-_TOKEN = re.compile(r"hf_[A-Za-z0-9]{20,}|\bHF_TOKEN\b|\bHUGGING_FACE_HUB_TOKEN\b")
-"""A token, or an interpolation that would fetch one: ``${oc.env:HF_TOKEN}``."""
 _SET = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+_TOKEN = re.compile(rf"hf_[A-Za-z0-9]{{20,}}|oc\.env:\s*['\"]?({'|'.join(_SET)})\b")
+"""A token, or an interpolation that would fetch one: ``${oc.env:HF_TOKEN}``."""
 
 
 def refuse_typed(arguments: Sequence[str]) -> None:
@@ -22,10 +24,12 @@ def refuse_typed(arguments: Sequence[str]) -> None:
     Raises:
         ConfigError: with the key that holds it, not with the token.
     """
+    known = _known()
     for argument in arguments:
         key, given, _ = argument.partition("=")
-        if _holds_token(argument):
-            raise _refusal(key.lstrip("+~") if given and not _holds_token(key) else "An argument")
+        if _holds_token(argument, known):
+            named = given and not _holds_token(key, known)
+            raise _refusal(key.lstrip("+~") if named else "An argument")
 
 
 def refuse_composed(cfg: DictConfig) -> None:
@@ -34,14 +38,33 @@ def refuse_composed(cfg: DictConfig) -> None:
     Raises:
         ConfigError: with the key that holds it, not with the token.
     """
-    for key, text in _texts(OmegaConf.to_container(cfg, resolve=False), ""):
-        if _holds_token(text):
+    refuse_in(OmegaConf.to_container(cfg, resolve=False))
+
+
+def refuse_in(container: Any) -> None:
+    """Refuse a token in nested containers, such as a config whose interpolations are resolved.
+
+    Raises:
+        ConfigError: with the key that holds it, not with the token.
+    """
+    known = _known()
+    for key, text in _texts(container, ""):
+        if _holds_token(text, known):
             raise _refusal(key)
 
 
-def _holds_token(text: str) -> bool:
-    known = (os.environ.get(name, "").strip() for name in _SET)
-    return _TOKEN.search(text) is not None or any(token and token in text for token in known)
+def _holds_token(text: str, known: Collection[str]) -> bool:
+    return _TOKEN.search(text) is not None or any(token in text for token in known)
+
+
+def _known() -> frozenset[str]:
+    """Give the tokens that this user has, of whatever form: set, or kept by ``hf auth login``."""
+    found = {os.environ.get(name, "").strip() for name in _SET}
+    home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface")
+    kept = Path(os.environ.get("HF_TOKEN_PATH") or home / "token")
+    with suppress(OSError, ValueError, RuntimeError):
+        found.add(kept.expanduser().read_text("utf-8").strip())
+    return frozenset(found - {""})
 
 
 def _texts(value: Any, key: str) -> Iterator[tuple[str, str]]:

@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; give the exit status."""
     from pipeline.console import Terminal
+    from stages.common.document import refusal
     from stages.common.verification_sheet import document, sheet
     from stages.common.verifier import Doubt, verified
 
@@ -70,6 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         copies = verified(doubt, terminal.aside())
     except PipelineError as error:
         terminal.error(str(error))
+        if asked.json:
+            terminal.raw(json.dumps(refusal(asked.what, error), indent=2))
         return 2 if isinstance(error, ConfigError) else 1
     except OSError as error:
         terminal.error(f"It cannot be read: {error.strerror or error}.\n{error.filename or ''}")
@@ -82,4 +85,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from pipeline.console import interruptible
+
+    sys.exit(interruptible(main))

@@ -59,6 +59,22 @@ def test_the_search_would_find_one(tmp_path: Path) -> None:
     assert len(traces(TOKEN, tmp_path)) == 2
 
 
+def test_what_is_fetched_from_elsewhere_or_kept_by_the_client_is_found_too(
+    place: Place, env: dict[str, str], tmp_path: Path
+) -> None:
+    kept = tmp_path / "token"
+    kept.write_text("of-another-form-0815\n")
+    env = {**env, "MINE": TOKEN, "HF_TOKEN_PATH": str(kept)}
+    for override in ("push.message=${oc.env:MINE}", "push.message=by of-another-form-0815"):
+        done = pipeline(*place.request, *PUSH, override, cwd=place.root, env=env)
+        assert done.returncode == 1
+        assert "push.message holds a Hub token" in done.stderr
+        assert not list(place.outputs.rglob("config.yaml"))
+    words = "card.description='Log in, or set HF_TOKEN.'"
+    done = pipeline(*place.request, "push=none", words, cwd=place.root, env=env)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("override", "key"),
     [

@@ -16,6 +16,9 @@ from stages.common.hub import is_repo_id
 FORMAT = 1
 """Of receipt.json."""
 
+_ONCE = ("tag_was", "previous", "changes")
+"""What an entry says of how things were before, which is seen once."""
+
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -72,6 +75,34 @@ def read_receipt(path: Path) -> tuple[Published, ...]:
     return published
 
 
+def kept_entries(path: Path) -> list[dict[str, Any]]:
+    """Give the entries of a receipt as they stand; none, where it cannot be read."""
+    try:
+        entries = json.loads(path.read_bytes())["targets"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return []
+    return [entry for entry in entries if isinstance(entry, dict)]
+
+
+def merged_entries(new: list[dict[str, Any]], old: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give new entries, then those of places that they do not speak of: nothing published is lost.
+
+    Where the same commit is published again, what only the push that made it knew is kept.
+    """
+    known = {_place(entry): entry for entry in old if "commit" in entry}
+    for entry in new:
+        was = known.pop(_place(entry), {})
+        if was.get("commit") == entry.get("commit"):
+            entry.update({key: was[key] for key in _ONCE if was.get(key) is not None})
+    return [*new, *known.values()]
+
+
+def _place(entry: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Give what tells the places of two entries apart."""
+    names = ("target", "endpoint", "cache_dir", "repo_id", "branch", "pull_request")
+    return tuple(entry.get(name) for name in names)
+
+
 def _published(entry: Mapping[str, Any], path: Path) -> Published:
     target, cache = str(entry.get("target")), entry.get("cache_dir")
     repo_id, commit, files = (entry.get(key) for key in ("repo_id", "commit", "files"))
@@ -97,5 +128,5 @@ def _published(entry: Mapping[str, Any], path: Path) -> Published:
 
 
 def _none(path: Path) -> FormatError:
-    hint = "A receipt is the receipt.json that push leaves in the folder of its run."
+    hint = "Give the receipt.json of a push, or a release's folder; pipeline.inspect reads models."
     return FormatError("The file is no receipt that can be read.", str(path), hint)

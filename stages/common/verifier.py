@@ -139,7 +139,8 @@ def _as_published(published: Published, download: bool, progress: Progress) -> V
             return verify(copy, progress, published.files)
         tree = remote.tree(repo_id, commit, published.endpoint)
         if tree is None:
-            raise SourceError("The Hub cannot be reached.")
+            where = f"{published.endpoint or ''}/{repo_id}".lstrip("/")
+            raise SourceError("The Hub cannot be reached.", where, "Look at the network.")
         with _empty_folder() as folder:
             return verify(HubCopy(tree, folder, download, progress), progress, published.files)
     except SourceError as error:

@@ -126,7 +126,7 @@ class CachedRepo:
             raise PushError(
                 f"{file.name} is not what SHA256SUMS says.",
                 str(file.path),
-                "Have it made again: force=package",
+                "Have it made again: force=all",
             )
         files.replace_file(ready, blob)
 

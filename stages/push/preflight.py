@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from pipeline.errors import PushError
 from pipeline.schema import PushConfig
 from pipeline.stage import Problem
 from stages.common.hub.account import FINE_GRAINED, READ, Account
+from stages.common.hub.client import configured_endpoint
 from stages.common.hub.repository import MAIN, Refs, Repository, State
 
 GATES: dict[str, str | bool] = {"auto": "auto", "manual": "manual", "off": False}
@@ -50,7 +52,15 @@ def unusable(config: PushConfig) -> list[Problem]:
             )
         )
     endpoint = config.endpoint
-    if endpoint is not None and not endpoint.startswith(("http://", "https://")):
+    if "@" in urlsplit(endpoint or configured_endpoint()).netloc:
+        found.append(
+            Problem(
+                "The Hub's address holds a name or a password, which every run would write down.",
+                "push.endpoint, or HF_ENDPOINT",
+                "Take it out, and log in: hf auth login, or HF_TOKEN",
+            )
+        )
+    elif endpoint is not None and not endpoint.startswith(("http://", "https://")):
         found.append(
             Problem(
                 f"push.endpoint is no address: {endpoint!r}.",
@@ -78,6 +88,9 @@ def survey(
         state = repository.state()
         refs = repository.refs() if state else None
         problems = _of_access(repository, config, account, state)
+        if refs is not None and config.tag in refs.branches and not config.pr:
+            what = f"push.tag={config.tag} is the name of a branch of {repository.repo_id}."
+            problems.append(Problem(what, repository.url, "Name another: push.tag=v1.0.0"))
         if card is not None:
             problems += [
                 Problem(

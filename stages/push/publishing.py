@@ -137,7 +137,8 @@ class Publishing:
         """Find the commit that has all of this already."""
         if difference.empty:
             landed = self._pushed(difference, head) or Landed(head, head)
-            self.repository.say(f"unchanged at {landed.commit[:12]} ({self._branch})")
+            above = "" if landed.commit == head else f", below {head[:12]}"
+            self.repository.say(f"unchanged at {landed.commit[:12]} ({self._branch}{above})")
             return landed
         if not self.config.pr:
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pipeline import files
 from pipeline.errors import PushError
@@ -10,6 +11,7 @@ from pipeline.layout import PushFolder
 from pipeline.manifest import pretty
 from pipeline.schema import PushConfig
 from pipeline.stage import Context, Facts, Plan, Problem, Record
+from stages.common.receipt import FORMAT, kept_entries, merged_entries
 from stages.push.cache import Cache
 from stages.push.dry_run import DryRun
 from stages.push.hub import Hub
@@ -99,8 +101,14 @@ class Push:
             tag=None if self.sweep else self.config.tag,
             variant=ctx.run.root.name,
         )
-        entries = [target.publish(publication, ctx) for target in targets]
-        files.write_text(PushFolder(ctx.folder).receipt, pretty({"format": 1, "targets": entries}))
+        before, entries = kept_entries(ctx.run.push.receipt), list[dict[str, Any]]()
+        for target in targets:
+            entries.append(target.publish(publication, ctx))
+            told = pretty({"format": FORMAT, "targets": merged_entries(entries, before)})
+            # Should the next target fail, this is what remains of those that did not.
+            for folder in (ctx.run.push, PushFolder(ctx.folder)):
+                folder.root.mkdir(parents=True, exist_ok=True)
+                files.write_text(folder.receipt, told)
         commits = {entry["target"]: entry["commit"] for entry in entries if "commit" in entry}
         return Record(facts={"repo_id": self.config.repo_id, "commits": commits})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -67,7 +68,7 @@ def verify(capsys: pytest.CaptureFixture[str]):
     def run(*arguments: object) -> tuple[int, list[dict[str, Any]], str]:
         status = main([*map(str, arguments), "--json"])
         out, err = capsys.readouterr()
-        return status, json.loads(out)["copies"] if out else [], err
+        return status, json.loads(out).get("copies", []) if out else [], err
 
     return run
 
@@ -126,7 +127,7 @@ class TestFolder:
             (release / name).touch()
         status, (copy,), _ = verify(release)
         assert status == 1
-        assert problems(copy) == [f"{name} is not a file of this release: nothing lists it."]
+        assert problems(copy)[0] == f"{name} is not a file of this release: nothing lists it."
 
     def test_what_git_and_the_hub_keep_there_is_no_difference(self, release, verify):
         for name in (".git/config", ".cache/huggingface/x.metadata", ".gitattributes"):
@@ -226,6 +227,14 @@ class TestFolder:
         assert status == 1
         assert [told.split()[0] for told in problems(copy)] == ["samples/a.wav", "samples/b.wav"]
 
+    @pytest.mark.parametrize("name", ["samples/x.bin", "other.BIN"])
+    def test_a_pickle_that_nothing_lists_is_opened_too(self, release, verify, name):
+        (release / name).parent.mkdir(exist_ok=True)
+        (release / name).write_bytes(pickle.dumps({"f": os.system}))
+        status, (copy,), _ = verify(release)
+        assert status == 1
+        assert any(told.startswith(f"{name}: This is not an archive") for told in problems(copy))
+
     def test_nothing_that_tells(self, release, verify):
         for name in (RELEASE_JSON, SHA256SUMS):
             (release / name).unlink()
@@ -308,7 +317,7 @@ class TestHub:
             done = pipeline(
                 *map(str, arguments), "--json", cwd=tmp_path, env=env, module="pipeline.verify"
             )
-            copies = json.loads(done.stdout)["copies"] if done.stdout else []
+            copies = json.loads(done.stdout).get("copies", []) if done.stdout else []
             return done.returncode, copies, done.stderr
 
         return run

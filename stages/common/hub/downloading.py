@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.errors import SourceError
 
-_REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+_REPO_ID = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
 _ILLEGAL = re.compile(r"--|\.\.|[.-](?:/|$)|\.git$")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -55,6 +55,7 @@ def download(
             cache_dir=cache_dir or default_cache(),
             tqdm_class=_bar(advance),
             endpoint=endpoint,
+            token=own_token(endpoint),
         )
     return Path(found)
 
@@ -89,6 +90,20 @@ def size_of(repo_id: str, file_name: str, revision: str = "main") -> int | None:
             return get_hf_file_metadata(hf_hub_url(repo_id, file_name, revision=revision)).size
     except SourceError:  # the download that follows says what is wrong
         return None
+
+
+def own_token(endpoint: str | None) -> bool | None:
+    """Tell the client whether a Hub may get the user's token: no other one than their own.
+
+    An address can come from a receipt, which anybody can write. The user's is that of
+    ``HF_ENDPOINT``, else the public Hub.
+
+    Returns:
+        ``None`` for the client's own way, which is to send it; ``False`` for not sending it.
+    """
+    from huggingface_hub import constants
+
+    return None if endpoint in (None, constants.ENDPOINT) else False
 
 
 def default_cache() -> Path | None:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from pipeline.errors import SourceError
 from stages.common.hub.contents import HeldFile, Tree
-from stages.common.hub.downloading import default_cache, is_repo_id, translated
+from stages.common.hub.downloading import default_cache, is_repo_id, own_token, translated
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PAGE = re.compile(r"(?P<id>[^/]+/[^/]+?)(?:/(?:tree|blob|resolve)/(?P<revision>[^/]+).*)?/*")
@@ -53,7 +53,7 @@ def tree(repo_id: str, revision: str = "main", endpoint: str | None = None) -> R
 
     if constants.HF_HUB_OFFLINE:
         return None
-    api = HfApi(endpoint)
+    api = HfApi(endpoint, token=own_token(endpoint))
     with translated(repo_id, "file list", revision):
         try:
             commit = str(api.model_info(repo_id, revision=revision).sha)
@@ -88,7 +88,10 @@ def part(tree: RemoteTree, name: str, start: int, length: int) -> bytes:
 
     repo_id, commit = tree.repo_id, tree.commit
     url = hf_hub_url(repo_id, name, revision=commit, endpoint=tree.endpoint)
-    headers = {**build_hf_headers(), "Range": f"bytes={start}-{start + length - 1}"}
+    headers = {
+        **build_hf_headers(token=own_token(tree.endpoint)),
+        "Range": f"bytes={start}-{start + length - 1}",
+    }
     with translated(repo_id, name, commit):
         try:
             # Streamed: whoever does not heed the range sends gigabytes.

@@ -136,7 +136,7 @@ def changed(name: str, path: Path) -> PushError:
     return PushError(
         f"{name} is not what SHA256SUMS says: it was changed after it was packaged.",
         str(path),
-        "Nothing was published. Have the release made again: force=package",
+        "Nothing was published. Have the release made again: force=all",
     )
 
 

@@ -11,7 +11,7 @@ from huggingface_hub import HfApi, close_session, constants, hf_hub_download, sn
 
 from pipeline.errors import PushError
 from pipeline.layout import STAGE_JSON
-from pipeline.schema import CacheConfig, CardConfig, HubConfig
+from pipeline.schema import CacheConfig, CardConfig, DryRunConfig, HubConfig
 from stages.common import rollback
 from stages.push.kept_card import SIGNED
 from tests.hub import Hub
@@ -400,6 +400,47 @@ def test_the_cache_and_the_hub_take_the_same_release_in_order(
         assert targets[1]["files"][name]["sha256"] == digest["sha256"]
 
 
+def test_a_receipt_keeps_what_was_published_elsewhere(
+    hub: Hub, made: Fabricated, tmp_path: Path
+) -> None:
+    cache = CacheConfig(dir=str(tmp_path / "cache"))
+    made.make(hub_push(hub))
+    first = entry(made)
+    made.make(push(cache=cache, repo_id=REPO))
+    made.make(push(cache=None, dry_run=DryRunConfig(), repo_id=REPO))
+    targets = json.loads(made.run.push.receipt.read_text())["targets"]
+    assert [target["target"] for target in targets] == ["dry_run", "cache", "hub"]
+    assert entry(made) == first
+
+
+def test_what_was_published_has_a_receipt_although_the_next_target_fails(
+    hub: Hub, made: Fabricated, tmp_path: Path
+) -> None:
+    hub.faults.add("commit", status=400)
+    with pytest.raises(PushError):
+        made.make(hub_push(hub, cache=CacheConfig(dir=str(tmp_path / "cache"))))
+    targets = json.loads(made.run.push.receipt.read_text())["targets"]
+    assert [target["target"] for target in targets] == ["cache"]
+
+
+def test_where_a_moved_tag_was_is_not_forgotten(hub: Hub, tmp_path: Path) -> None:
+    released(tmp_path, 1).make(hub_push(hub))
+    tagged = hub.store.repo(REPO).refs["refs/tags/v1.0.0"]
+    made = released(tmp_path, 2)
+    for _ in range(2):
+        made.make(hub_push(hub, move_tag=True))
+        assert entry(made)["tag_was"] == tagged
+
+
+def test_a_tag_that_is_called_like_a_branch_is_a_problem_beforehand(
+    hub: Hub, made: Fabricated
+) -> None:
+    hub.seed(REPO, {})
+    hub.store.repo(REPO).set_ref("refs/heads/dev", commits(hub)[0])
+    (problem,) = hub_push(hub, tag="dev").check(made.context("push"))
+    assert "push.tag=dev is the name of a branch" in str(problem)
+
+
 def test_the_plan_says_what_will_be_made(hub: Hub, made: Fabricated) -> None:
     stage = hub_push(hub)
     assert stage.check(made.context("push")) == []
@@ -418,6 +459,7 @@ def test_the_plan_says_what_will_be_made(hub: Hub, made: Fabricated) -> None:
         ({"pr": True, "revision": "next"}, "A pull request goes to main"),
         ({"pr": True, "gated": "auto"}, "A pull request changes no settings"),
         ({"gated": "perhaps"}, "push.gated is none of auto, manual, off"),
+        ({"endpoint": "https://me:secret@huggingface.co"}, "holds a name or a password"),
         ({"endpoint": "huggingface.co"}, "push.endpoint is no address"),
         ({"endpoint": "http://127.0.0.1:9"}, "cannot be reached"),
     ],
