@@ -180,7 +180,13 @@ def upload(
         if parcels:
             task.say(", ".join(parcel.name for parcel in parcels))
             with repository.told():
-                _with_or_without_xet(operations, lambda: _persistently(send), repository.say)
+                # After a refusal the client asks again by itself, after a broken connection only in
+                # its newer versions.
+                _with_or_without_xet(
+                    operations,
+                    lambda: repository.patience(lambda: _persistently(send), refusals=False),
+                    repository.say,
+                )
     for operation in operations:
         known = operation.parcel
         if operation.upload_info.is_hashed and operation.upload_info.sha256.hex() != known.sha256:
