@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import files
-from pipeline.layout import STAGE_JSON, Outputs, Run
+from pipeline.layout import STAGE_JSON, Outputs, ReleaseFolder, Run
 from pipeline.schema import CacheConfig, CardConfig, ExportConfig, PackageConfig, PushConfig
 from pipeline.stage import Context, Plan, Record, Task
 from stages.package import Package
@@ -147,6 +147,15 @@ def fabricate(
     made.finish("export_compression", codec, compression)
     made.finish("validate", {"verdict": "pass", "warnings": []}, {"report.json": b"{}"})
     return made
+
+
+def write_samples(release: ReleaseFolder, sounds: Mapping[str, bytes]) -> None:
+    """Put samples into a release, with their list as validate writes it."""
+    release.samples.mkdir()
+    for name, content in sounds.items():
+        (release.samples / name).write_bytes(content)
+    listed = {name: asdict(files.file_digest(release.samples / name)) for name in sounds}
+    (release.samples / "samples.json").write_text(json.dumps({"samples": [], "files": listed}))
 
 
 def package(card: CardConfig | None = None, **changed: Any) -> Package:

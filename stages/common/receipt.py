@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,6 @@ from stages.common.hub import is_repo_id
 
 FORMAT = 1
 """Of receipt.json."""
-
-_ONCE = ("tag_was", "previous", "changes")
-"""What an entry says of how things were before, which is seen once."""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -93,8 +90,16 @@ def merged_entries(new: list[dict[str, Any]], old: list[dict[str, Any]]) -> list
     for entry in new:
         was = known.pop(_place(entry), {})
         if was.get("commit") == entry.get("commit"):
-            entry.update({key: was[key] for key in _ONCE if was.get(key) is not None})
+            entry.update({key: was[key] for key in _seen_once(entry, was) if key in was})
     return [*new, *known.values()]
+
+
+def _seen_once(entry: Mapping[str, Any], was: Mapping[str, Any]) -> Iterator[str]:
+    """Name what an entry says of how things were before, and saw too late: it had been moved."""
+    if not entry.get("changed"):
+        yield from ("previous", "changes")
+    if entry.get("tag_was") is None and entry.get("tag") == was.get("tag"):
+        yield "tag_was"
 
 
 def _place(entry: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -24,7 +24,7 @@ from pathlib import Path
 from pipeline import files
 from pipeline.errors import LockedError, PushError
 from pipeline.manifest import canonical
-from pipeline.stage import Progress
+from pipeline.stage import Progress, Task
 from stages.common.hub.contents import HeldFile, Tree
 from stages.push.listing import SentFile
 
@@ -108,14 +108,18 @@ class CachedRepo:
         with progress.task("publish", sum(file.size for file in sent)) as task:
             for file in sent:
                 task.say(file.name)
-                self._put_blob(file, staging)
-                task.advance(file.size)
+                self._put_blob(file, staging, task)
         self._put_snapshot(commit, sent, staging)
         self._put_tree(commit, sent, staging)
 
-    def _put_blob(self, file: SentFile, staging: Path) -> None:
+    def _put_blob(self, file: SentFile, staging: Path, task: Task) -> None:
         blob, ready = self.blobs / file.etag, staging / "blob"
-        if self._holds(blob, file):
+        if self._is_copy(blob, file):
+            held = files.file_digest(blob, task.advance).sha256 == file.sha256
+        else:
+            held = self._holds(blob, file)
+            task.advance(file.size)
+        if held:
             return
         if file.binary:
             files.link(file.path, ready)
@@ -130,6 +134,16 @@ class CachedRepo:
             )
         files.replace_file(ready, blob)
 
+    def _is_copy(self, blob: Path, file: SentFile) -> bool:
+        """Tell whether a blob is on another disk than our file: only reading it shows what it is.
+
+        One of another size is none.
+        """
+        if not file.binary or not blob.is_file():
+            return False
+        held = blob.stat()
+        return held.st_size == file.size and held.st_dev != file.path.stat().st_dev
+
     def _holds(self, blob: Path, file: SentFile) -> bool:
         """Tell whether a blob is as it must be; another file on our disk gives way to our own."""
         try:
@@ -140,8 +154,7 @@ class CachedRepo:
             return False
         if not file.binary:
             return files.file_digest(blob).sha256 == file.sha256
-        ours = file.path.stat()
-        return held.st_ino == ours.st_ino or held.st_dev != ours.st_dev
+        return blob.samefile(file.path)
 
     def _put_snapshot(self, commit: str, sent: tuple[SentFile, ...], staging: Path) -> None:
         final, ready = self.snapshots / commit, staging / "snapshot"

@@ -1,7 +1,8 @@
 """What is sent: the files of a release with the digests that the Hub knows them by.
 
 The Hub keeps a binary file in large-file storage, named by its sha256, and a text as a git blob,
-named by git's sha1. Only what belongs to a release is listed, whatever else lies in the folder.
+named by git's sha1. Only what belongs to a release is listed, whatever else lies in the folder:
+what SHA256SUMS names, the card, and the samples that samples.json names.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from pathlib import Path
 
 from pipeline import files
 from pipeline.errors import PushError
-from pipeline.layout import ReleaseFolder
+from pipeline.layout import CARD, SAMPLES, SHA256SUMS, ReleaseFolder
 from pipeline.manifest import parse_sums
+from stages.common.claims import SAMPLES_JSON, claims_in, is_inside, manifest_in
 from stages.common.hub.contents import HeldFile
 from stages.common.hub.uploading import changed
 
@@ -69,7 +71,9 @@ def list_release(release: ReleaseFolder) -> tuple[SentFile, ...]:
     """Give the files of a release, sorted by name; weights are not read again, texts are.
 
     Raises:
-        PushError: when a file that SHA256SUMS lists is missing, or a text is not what it says.
+        PushError: when a file that a list names is missing, or a text or a sample is not what it
+            says.
+        FormatError: when samples.json cannot be read.
     """
     try:
         sums = parse_sums(release.sums.read_text("utf-8"))
@@ -109,8 +113,31 @@ def _listed(release: ReleaseFolder, sums: dict[str, str]) -> Iterator[SentFile]:
 
 
 def _others(release: ReleaseFolder) -> Iterator[SentFile]:
-    samples = (path for path in sorted(release.samples.rglob("*")) if path.is_file())
-    for path in (release.sums, release.card, *samples):
+    samples = dict(_samples(release))
+    for name in (SHA256SUMS, CARD, *([SAMPLES_JSON] if samples else []), *samples):
+        path = release.root / name
         digest = files.file_digest(path)
-        name = path.relative_to(release.root).as_posix()
+        if digest.sha256 != samples.get(name, digest.sha256):
+            raise PushError(
+                f"{name} is not what {SAMPLES_JSON} says: it was changed after it was packaged.",
+                str(path),
+                "Nothing was published. Have the release made again: force=all",
+            )
         yield SentFile(name, path, digest.size, digest.sha256)
+
+
+def _samples(release: ReleaseFolder) -> Iterator[tuple[str, str]]:
+    """Give the names and the sha256 of the samples that were packaged."""
+    listing = release.root / SAMPLES_JSON
+    if not listing.is_file():
+        return
+    for name, claim in claims_in(
+        SAMPLES_JSON, manifest_in(listing.read_bytes(), SAMPLES_JSON)["files"]
+    ):
+        if claim is None or not is_inside(name):
+            raise PushError(
+                f"{SAMPLES_JSON} lists {name!r}, which is no sample with a size and a sha256.",
+                str(listing),
+                "Nothing was published. Have the release made again: force=all",
+            )
+        yield f"{SAMPLES}/{name}", claim.sha256

@@ -17,7 +17,7 @@ from pipeline.errors import LockedError, PushError
 from pipeline.schema import CacheConfig
 from pipeline.stage import Plan
 from stages.push.cached_repo import CachedRepo
-from tests.releases import Fabricated, fabricate, package, push
+from tests.releases import Fabricated, fabricate, package, push, write_samples
 
 REPO = "local/musicgen_small"
 
@@ -98,8 +98,7 @@ def test_a_snapshot_is_complete_for_the_client(made: Fabricated) -> None:
 
 
 def test_files_in_folders_are_found_too(made: Fabricated) -> None:
-    made.run.release.samples.mkdir()
-    (made.run.release.samples / "0.wav").write_bytes(b"RIFF")
+    write_samples(made.run.release, {"0.wav": b"RIFF"})
     made.make(push())
     assert download(made.run.outputs.hub, "samples/0.wav").read_bytes() == b"RIFF"
     scan(made.run.outputs.hub)
@@ -114,12 +113,12 @@ def test_weights_are_linked_and_texts_are_not(made: Fabricated) -> None:
 
 def test_a_second_push_changes_nothing_and_says_so(made: Fabricated) -> None:
     made.make(push())
-    before = tree(made.run.outputs.hub)
+    before, first = tree(made.run.outputs.hub), receipt(made)
     made.notes.lines.clear()
     made.make(push())
     assert tree(made.run.outputs.hub) == before
-    entry = receipt(made)
-    assert (entry["changed"], entry["previous"]) == (False, entry["commit"])
+    assert receipt(made) == {**first, "changed": False}
+    assert first["previous"] is None
     assert any("is unchanged at" in line for line in made.notes.lines)
 
 
@@ -146,6 +145,13 @@ def test_a_new_variant_moves_branch_and_tag_and_tells_from_where(
     assert any(f"v1.0.0 -> {new[:12]} (was {old[:12]})" in line for line in second.notes.lines)
     weights = download(outputs / "hub", "state_dict.bin", made.run.root.name)
     assert weights.read_bytes() == made.run.release.state_dict.read_bytes()
+
+
+def test_from_where_it_moved_is_that_of_the_latest_move(made: Fabricated, outputs: Path) -> None:
+    second, third = another(outputs, 2), another(outputs, 3)
+    for each in (second, made, third, made, made):
+        each.make(push())
+    assert receipt(made)["previous"] == receipt(third)["commit"]
 
 
 def test_in_a_sweep_only_the_variants_own_revision_appears(made: Fabricated, outputs: Path) -> None:
@@ -204,9 +210,10 @@ def test_a_cache_on_another_disk_gets_copies(made: Fabricated, other_disk: Path)
     inode = weights.stat().st_ino
     made.make(stage)
     assert weights.stat().st_ino == inode
-    weights.write_bytes(b"short")
-    made.make(stage)
-    assert weights.read_bytes() == made.run.release.state_dict.read_bytes()
+    for content in (b"short", b"x" * weights.stat().st_size):
+        weights.write_bytes(content)
+        made.make(stage)
+        assert weights.read_bytes() == made.run.release.state_dict.read_bytes()
 
 
 def test_a_copy_that_does_not_fit_is_known_before(made: Fabricated, other_disk: Path) -> None:
