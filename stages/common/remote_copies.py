@@ -17,6 +17,7 @@ from pipeline.layout import RELEASE_JSON, SHA256SUMS
 from pipeline.stage import Progress
 from stages.common import downloads, hub
 from stages.common.copies import Held
+from stages.common.hub.downloading import VERIFYING
 from stages.common.hub.remote import RemoteTree, part
 
 
@@ -60,6 +61,7 @@ class HubCopy:
                 self._folder,
                 task.advance,
                 self.tree.endpoint,
+                VERIFYING,
             )
         return Held(path.stat().st_size, path)
 

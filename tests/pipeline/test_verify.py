@@ -400,6 +400,18 @@ class TestHub:
         for arguments in (["lab/small", "--revision", first], [f"lab/small@{first}"], [page]):
             assert ask(*arguments)[0] == 0
 
+    def test_what_is_not_there_is_told_in_the_words_of_verify(self, hub, ask, genuine):
+        hub.seed("lab/small", tree(genuine))
+        _, _, err = ask("lab/small@v9")
+        assert err.splitlines() == [
+            "error lab/small has no revision 'v9'.",
+            f"{hub.endpoint}/lab/small",
+            "Give a branch, a tag or a commit: --revision main",
+        ]
+        hub.faults.add("tree", status=403, times=9)
+        told = ask("lab/small")[2].splitlines()
+        assert told[2] == f"Look at {hub.endpoint}/lab/small, then run the same command again."
+
     def test_a_private_repository(self, hub, ask, genuine):
         hub.seed("lab/small", tree(genuine))
         hub.store.repo("lab/small").change_settings(private=True)
@@ -483,6 +495,29 @@ class TestReceipt:
         self.write(receipt, **{**entry, "commit": "0" * 40}, files=listed)
         done = ask()
         assert done.returncode == 1 and "no revision" in done.stdout
+
+    @pytest.mark.parametrize("settings", [{"private": True}, {"gated": "manual"}])
+    def test_a_hub_that_only_the_receipt_names_gets_no_token(
+        self, hub, genuine, tmp_path, settings
+    ):
+        commit = hub.seed("lab/small", tree(genuine))
+        hub.store.repo("lab/small").change_settings(**settings)
+        listed = {name: digest(content) for name, content in tree(genuine).items()}
+        entry = {"target": "hub", "repo_id": "lab/small", "commit": commit, "files": listed}
+        receipt = self.write(tmp_path / "receipt.json", **entry, endpoint=hub.endpoint)
+        mine = {**hub.environment("read"), "HF_ENDPOINT": "http://127.0.0.1:9"}
+        done = pipeline(
+            str(receipt), cwd=tmp_path, env=environment(**mine), module="pipeline.verify"
+        )
+        assert done.returncode == 1
+        assert (
+            f"Your token was not sent there. If that Hub is yours: HF_ENDPOINT={hub.endpoint}"
+            in (" ".join(done.stdout.split()))
+        )
+        assert f"{hub.endpoint}/lab/small" in done.stdout and "huggingface.co" not in done.stdout
+        mine = environment(**hub.environment("read"))
+        done = pipeline(str(receipt), cwd=tmp_path, env=mine, module="pipeline.verify")
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def test_of_a_cache(self, release, tmp_path, verify):
         cache = tmp_path / "cache"

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,33 @@ from pipeline.errors import SourceError
 _REPO_ID = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
 _ILLEGAL = re.compile(r"--|\.\.|[.-](?:/|$)|\.git$")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to do next, in the words of whoever asks the Hub.
+
+    Attributes:
+        revision: where there is no such branch, tag or commit.
+        file: where the repository has no such file.
+        network: where the Hub cannot be reached.
+    """
+
+    revision: str
+    file: str
+    network: str
+
+
+RELEASING = Advice(
+    "Give a branch, a tag or a commit: checkpoint.revision=main",
+    "Only what AudioCraft exported can be released from the Hub.",
+    "Look at HF_HUB_OFFLINE and AUDIOCRAFT_CACHE_DIR, or give a file: checkpoint=file",
+)
+VERIFYING = Advice(
+    "Give a branch, a tag or a commit: --revision main",
+    "It was there a moment ago; run the same command again.",
+    "Look at the network and at HF_HUB_OFFLINE.",
+)
 
 
 def is_repo_id(text: str) -> bool:
@@ -28,6 +56,7 @@ def download(
     cache_dir: Path | None = None,
     advance: Callable[[int], None] = lambda _: None,
     endpoint: str | None = None,
+    advice: Advice = RELEASING,
 ) -> Path:
     """Give a repository's file in the Hub cache, having downloaded it if need be.
 
@@ -40,6 +69,7 @@ def download(
         cache_dir: the Hub cache; by default `default_cache`.
         advance: told the bytes that arrive.
         endpoint: the Hub's address; by default the client's own.
+        advice: what to do next when it fails.
 
     Raises:
         SourceError: when it is not there, not accessible, or there is no network.
@@ -47,7 +77,7 @@ def download(
     _demand_repo_id(repo_id)
     from huggingface_hub import hf_hub_download
 
-    with translated(repo_id, file_name, revision):
+    with translated(repo_id, file_name, revision, endpoint, advice):
         found = hf_hub_download(
             repo_id,
             file_name,
@@ -141,45 +171,58 @@ def _bar(advance: Callable[[int], None]) -> Any:
 
 
 @contextmanager
-def translated(repo_id: str, file_name: str, revision: str) -> Iterator[None]:
+def translated(
+    repo_id: str,
+    file_name: str,
+    revision: str,
+    endpoint: str | None = None,
+    advice: Advice = RELEASING,
+) -> Iterator[None]:
     """Turn the library's errors into ours."""
-    from huggingface_hub import errors
+    from huggingface_hub import constants, errors
 
-    page = f"https://huggingface.co/{repo_id}"
+    page = f"{(endpoint or constants.ENDPOINT).rstrip('/')}/{repo_id}"
+    ask = "Ask there for access, then log in (hf auth login) or set HF_TOKEN."
+    log_in = "If it is private, log in (hf auth login) or set HF_TOKEN."
+    if own_token(endpoint) is False:  # to log in would change nothing
+        ask = log_in = (
+            f"Your token was not sent there. If that Hub is yours: HF_ENDPOINT={endpoint}"
+        )
     try:
         yield
     except errors.GatedRepoError as error:
         raise SourceError(
             f"{repo_id} is gated: its owners decide who may read it.",
             page,
-            "Ask there for access, then log in (hf auth login) or set HF_TOKEN.",
+            ask,
         ) from error
     except errors.RepositoryNotFoundError as error:
         raise SourceError(
             f"There is no repository {repo_id} on the Hub, or it is private.",
             page,
-            "If it is private, log in (hf auth login) or set HF_TOKEN.",
+            log_in,
         ) from error
     except errors.RevisionNotFoundError as error:
         raise SourceError(
             f"{repo_id} has no revision {revision!r}.",
             page,
-            "Give a branch, a tag or a commit: checkpoint.revision=main",
+            advice.revision,
         ) from error
     except errors.LocalEntryNotFoundError as error:
         raise SourceError(
             f"The Hub cannot be reached, and its cache has no {file_name} of {repo_id}.",
             _reason(error),
-            "Look at HF_HUB_OFFLINE and AUDIOCRAFT_CACHE_DIR, or give a file: checkpoint=file",
+            advice.network,
         ) from error
     except errors.EntryNotFoundError as error:
         raise SourceError(
             f"{repo_id} has no {file_name} at {revision}.",
             f"{page}/tree/{revision}",
-            "Only what AudioCraft exported can be released from the Hub.",
+            advice.file,
         ) from error
     except (errors.HfHubHTTPError, errors.HFValidationError, OSError, RuntimeError) as error:
-        raise SourceError(f"{repo_id} cannot be downloaded.", _reason(error)) from error
+        hint = f"Look at {page}, then run the same command again."
+        raise SourceError(f"{repo_id} cannot be downloaded.", _reason(error), hint) from error
 
 
 def _reason(error: BaseException) -> str:

@@ -10,7 +10,13 @@ from urllib.parse import unquote
 
 from pipeline.errors import SourceError
 from stages.common.hub.contents import HeldFile, Tree
-from stages.common.hub.downloading import default_cache, is_repo_id, own_token, translated
+from stages.common.hub.downloading import (
+    VERIFYING,
+    default_cache,
+    is_repo_id,
+    own_token,
+    translated,
+)
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PAGE = re.compile(r"(?P<id>[^/]+/[^/]+?)(?:/(?:tree|blob|resolve)/(?P<revision>[^/]+).*)?/*")
@@ -54,7 +60,7 @@ def tree(repo_id: str, revision: str = "main", endpoint: str | None = None) -> R
     if constants.HF_HUB_OFFLINE:
         return None
     api = HfApi(endpoint, token=own_token(endpoint))
-    with translated(repo_id, "file list", revision):
+    with translated(repo_id, "file list", revision, endpoint, VERIFYING):
         try:
             commit = str(api.model_info(repo_id, revision=revision).sha)
             entries = list(api.list_repo_tree(repo_id, revision=commit, recursive=True))
@@ -92,7 +98,7 @@ def part(tree: RemoteTree, name: str, start: int, length: int) -> bytes:
         **build_hf_headers(token=own_token(tree.endpoint)),
         "Range": f"bytes={start}-{start + length - 1}",
     }
-    with translated(repo_id, name, commit):
+    with translated(repo_id, name, commit, tree.endpoint, VERIFYING):
         try:
             # Streamed: whoever does not heed the range sends gigabytes.
             with get_session().stream(
