@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.errors import FormatError
 from stages.common.archive import MAX_SMALL, Archive
-from stages.common.directory import content_at, extent, named_in
+from stages.common.directory import ArchiveRecord, content_at, extent, named_in
 
 Ranged = Callable[[int, int], bytes]
 """Gives so many bytes (the second) of a file from an offset (the first) on."""
@@ -48,9 +48,12 @@ class _Outline(Archive):
 
     def __init__(self, path: Path, file: BinaryIO, ranged: Ranged, size: int) -> None:
         """Bring what is needed into an empty file."""
-        self.path, self._file, self._verified = path, file.fileno(), set()
         self._ranged, self._size = ranged, size
         file.truncate(size)
+        super().__init__(path, file.fileno())
+
+    def _directory(self) -> Mapping[str, ArchiveRecord]:
+        size = self._size
         self._bring(max(size - TAIL, 0), TAIL)
         start, length = extent(self._file, size)
         if start < size - TAIL:
@@ -61,7 +64,7 @@ class _Outline(Archive):
         record = records[_PICKLE]
         content = self._bring(record.offset, min(record.size, MAX_SMALL) + _HEADER)
         begin = record.offset + content_at(content, _PICKLE)
-        self.records = {**records, _PICKLE: replace(record, offset=begin)}
+        return {**records, _PICKLE: replace(record, offset=begin)}
 
     def _bring(self, start: int, length: int) -> bytes:
         length = min(length, self._size - start)

@@ -1,8 +1,7 @@
 """Reading torch's zip files without torch: safely, and without holding them in memory.
 
 The format is that of ``torch.save``: ``data.pkl`` describes the object, each storage is a record
-``data/<key>``. Bytes are read with ``pread`` into small buffers, never mapped: a trainer that cuts
-a mapped file short would kill this process.
+``data/<key>``.
 """
 
 from __future__ import annotations
@@ -11,18 +10,17 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Any, Self
 
 from pipeline.errors import FormatError
-from pipeline.files import BUFFER
 from pipeline.manifest import digest
 from stages.common import gathering
-from stages.common.buffers import buffer
-from stages.common.checksum import crc32
+from stages.common.checksum import crc32, crc32_of
 from stages.common.directory import ArchiveRecord, read_directory
 from stages.common.inert import Named, Refused, Storage, shown
 from stages.common.plain import plain
+from stages.common.read_file import ReadFile
 from stages.common.rebuilding import whole_number
 from stages.common.tensors import ITEMSIZE, STORAGE_DTYPE, TensorRef
 from stages.common.unpickler import unpickle
@@ -51,25 +49,14 @@ def is_tar(path: Path) -> bool:
     return _head(path, 262)[257:] == b"ustar"
 
 
-class Archive:
+class Archive(ReadFile):
     """An open torch archive; a context manager."""
 
     def __init__(self, path: Path, file: int) -> None:
         """Take over an open file; use `open`."""
-        self.path = path
-        self._file = file
+        super().__init__(path, file)
         self._verified: set[str] = set()
-        if os.pread(file, 4, 0) != _MAGIC:
-            raise FormatError("This is not an archive of torch.save.")
-        self.records: Mapping[str, ArchiveRecord] = MappingProxyType(
-            read_directory(file, os.fstat(file).st_size)
-        )
-        if "data.pkl" not in self.records:
-            raise FormatError("The archive is not one of torch: it has no data.pkl.")
-        if "constants.pkl" in self.records:  # by which torch.load knows one
-            raise FormatError("The archive is a TorchScript program: loading it would run it.")
-        if "byteorder" in self.records and self._small("byteorder") != b"little":
-            raise FormatError("The archive was written on a big-endian machine.")
+        self.records: Mapping[str, ArchiveRecord] = self._directory()
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -80,35 +67,20 @@ class Archive:
         """
         if not path.is_file():
             raise FormatError("There is no such file.", str(path))
-        try:
-            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise FormatError(f"The file cannot be read: {error.strerror}.", str(path)) from error
-        try:
-            return cls(path, file)
-        except FormatError as error:
-            os.close(file)
-            raise FormatError(error.what, str(path), error.hint) from error
-        except BaseException:
-            os.close(file)
-            raise
+        return super().open(path)
 
-    def close(self) -> None:
-        """Close the file; a second time does nothing."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    def _directory(self) -> Mapping[str, ArchiveRecord]:
+        if os.pread(self._file, 4, 0) != _MAGIC:
+            raise FormatError("This is not an archive of torch.save.")
+        records = read_directory(self._file, os.fstat(self._file).st_size)
+        if "data.pkl" not in records:
+            raise FormatError("The archive is not one of torch: it has no data.pkl.")
+        if "constants.pkl" in records:  # by which torch.load knows one
+            raise FormatError("The archive is a TorchScript program: loading it would run it.")
+        order = records.get("byteorder")
+        if order is not None and self._small("byteorder", order) != b"little":
+            raise FormatError("The archive was written on a big-endian machine.")
+        return MappingProxyType(records)
 
     @cached_property
     def directory_digest(self) -> str:
@@ -126,7 +98,8 @@ class Archive:
             FormatError: when the pickle is damaged or holds what a checkpoint does not.
         """
         try:
-            return plain(unpickle(self._small("data.pkl"), self._storage))
+            pickle = self._small("data.pkl", self.records["data.pkl"])
+            return plain(unpickle(pickle, self._storage))
         except Refused as refused:
             raise FormatError(f"Its pickle holds {refused}.", str(self.path)) from None
         except FormatError as error:
@@ -179,21 +152,17 @@ class Archive:
         """
         if (known := self.known_crc(ref)) is not None:
             return known
-        crc = 0
-        for block in self.blocks(ref, name):
-            crc = crc32(block, crc)
-        return crc
+        return crc32_of(self.blocks(ref, name))
 
     def _window(self, name: str, start: int, stop: int, tensor: str) -> Iterator[memoryview]:
         """Read the bytes from start to stop of a record, all of it where it was never checked."""
         record, known = self.records[name], name in self._verified
+        begin, crc = record.offset, 0
         first, last = (start, stop) if known else (0, record.size)
-        crc = 0
-        for at in range(first, last, BUFFER):
-            block = self._fill(buffer(min(BUFFER, last - at)), record.offset + at)
+        for at, block in self.stretch(begin + first, begin + last):
             if not known:
                 crc = crc32(block, crc)
-            inside = block[max(start - at, 0) : max(stop - at, 0)]
+            inside = block[max(begin + start - at, 0) : max(begin + stop - at, 0)]
             if inside:
                 yield inside
         if not known and crc != record.crc:
@@ -202,27 +171,15 @@ class Archive:
 
     def forget(self, ref: TensorRef) -> None:
         """Let the system drop a tensor's record from its memory: it will not be read again."""
-        if hasattr(os, "posix_fadvise"):
-            record = self.records[f"data/{ref.record}"]
-            os.posix_fadvise(self._file, record.offset, record.size, os.POSIX_FADV_DONTNEED)
+        record = self.records[f"data/{ref.record}"]
+        self.drop(record.offset, record.size)
 
     def _read(self, offset: int, size: int) -> bytes:
         """Read a part of the file that must be there."""
-        return bytes(self._fill(memoryview(bytearray(size)), offset))
+        return bytes(self.fill(memoryview(bytearray(size)), offset))
 
-    def _fill(self, block: memoryview, offset: int) -> memoryview:
-        """Read a part of the file that must be there into a block."""
-        rest = block
-        while rest:
-            count = os.preadv(self._file, [rest], offset)
-            if not count:
-                raise FormatError("The file was cut short while it was read.", str(self.path))
-            rest, offset = rest[count:], offset + count
-        return block
-
-    def _small(self, name: str) -> bytes:
+    def _small(self, name: str, record: ArchiveRecord) -> bytes:
         """Read a record that is not a storage."""
-        record = self.records[name]
         if record.size > MAX_SMALL:
             raise FormatError(f"The record {name} is too large: {record.size} bytes.")
         content = self._read(record.offset, record.size)

@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -21,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pipeline.errors import FormatError, SourceError
 from stages.common.archive import Archive, is_legacy, is_tar, is_zip
 from stages.common.history import epochs_in
+from stages.common.read_file import Closing
 from stages.common.sharded import joined, rank_files
 from stages.common.states import STATES, Form, State, listed, mapping_in, states_in
 from stages.common.stored import StoredTensor
@@ -34,7 +34,7 @@ _OF_TRAINING = ("model", "ema", "optimizer", "history", "xp.sig")
 _RANK_FILE = re.compile(r"(.+\.th)\.\d+")
 
 
-class Checkpoint:
+class Checkpoint(Closing):
     """An open model file; a context manager.
 
     Attributes:
@@ -196,17 +196,6 @@ class Checkpoint:
         """Close the file, and those of the other ranks."""
         self._ranks.close()
         self.archive.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _demand_zip(path: Path) -> None:

@@ -6,6 +6,7 @@ next to none.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 try:
@@ -16,10 +17,18 @@ except ImportError:
     except ImportError:
         from zlib import crc32
 
-__all__ = ["crc32", "crc32_combine"]
+__all__ = ["crc32", "crc32_combine", "crc32_of"]
 
 _POLYNOMIAL, _ONE = 0xEDB88320, 1 << 31
 """Of the CRC, without its highest term; the highest bit is that of x to the power of 0."""
+
+
+def crc32_of(blocks: Iterable[memoryview]) -> int:
+    """Give the CRC-32 of the bytes of blocks in a row."""
+    crc = 0
+    for block in blocks:
+        crc = crc32(block, crc)
+    return crc
 
 
 def crc32_combine(first: int, second: int, length: int) -> int:

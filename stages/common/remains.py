@@ -7,13 +7,13 @@ being written, says what it was going to be. Nothing of it is released: its reco
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from pipeline.errors import FormatError
 from stages.common.archive import MAX_SMALL, Archive, storage_of
-from stages.common.directory import first_record, up_to_its_end
+from stages.common.directory import ArchiveRecord, first_record, up_to_its_end
 from stages.common.inert import Refused, Storage
 from stages.common.plain import plain
 from stages.common.unpickler import unpickle
@@ -22,12 +22,9 @@ from stages.common.unpickler import unpickle
 class Remains(Archive):
     """The beginning of an archive: what its pickle says, without a record behind it."""
 
-    def __init__(self, path: Path, file: int) -> None:
-        """Take over an open file; use `open`."""
-        self.path, self._file = path, file
-        self._verified = set()
-        self.records = {}
-        self._start = first_record(file, "data.pkl")
+    def _directory(self) -> Mapping[str, ArchiveRecord]:
+        self._start = first_record(self._file, "data.pkl")
+        return {}
 
     @cached_property
     def root(self) -> Any:

@@ -13,13 +13,11 @@ import struct
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from pipeline.errors import FormatError
-from pipeline.files import BUFFER
-from stages.common.buffers import buffer
-from stages.common.checksum import crc32
+from stages.common.checksum import crc32_of
+from stages.common.read_file import ReadFile
 from stages.common.tensors import ITEMSIZE
 
 DTYPES: Mapping[str, str] = {
@@ -44,17 +42,18 @@ _LONGEST = 100_000_000
 """Bytes of a header; the format allows no more."""
 
 
-class TensorFile:
+class TensorFile(ReadFile):
     """An open file of safetensors; a context manager.
 
     Attributes:
-        path: where it is.
         tensors: what is in it, by name.
     """
 
+    remedy = "Copy or download it again."
+
     def __init__(self, path: Path, file: int) -> None:
         """Take over an open file; use `open`."""
-        self.path, self.file = path, file
+        super().__init__(path, file)
         size = os.fstat(file).st_size
         start = os.pread(file, 8, 0)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
@@ -70,43 +69,6 @@ class TensorFile:
             raise FormatError("The file's header lists no tensors.")
         self.tensors: Mapping[str, FileTensor] = dict(self._tensors(entries, 8 + length))
         self._demand_no_gap(8 + length, size)
-
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open a file and check its header; no tensor is read.
-
-        Raises:
-            FormatError: when it cannot be read, is cut off, or is not one of safetensors.
-        """
-        try:
-            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise FormatError(f"The file cannot be read: {error.strerror}.", str(path)) from error
-        try:
-            return cls(path, file)
-        except FormatError as error:
-            os.close(file)
-            raise FormatError(error.what, str(path), "Copy or download it again.") from error
-        except BaseException:
-            os.close(file)
-            raise
-
-    def close(self) -> None:
-        """Close the file; a second time does nothing."""
-        if self.file >= 0:
-            os.close(self.file)
-            self.file = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _tensors(self, entries: dict[str, Any], start: int) -> Iterator[tuple[str, FileTensor]]:
         for name, entry in entries.items():
@@ -180,25 +142,13 @@ class FileTensor:
         Raises:
             FormatError: when the file was cut short meanwhile.
         """
-        for at in range(0, self.nbytes, BUFFER):
-            rest = block = buffer(min(BUFFER, self.nbytes - at))
-            offset = self.offset + at
-            while rest:
-                count = os.preadv(self.source.file, [rest], offset)
-                if not count:
-                    raise FormatError("The file was cut short while it was read.", str(self.path))
-                rest, offset = rest[count:], offset + count
+        for _, block in self.source.stretch(self.offset, self.offset + self.nbytes):
             yield block
 
     def crc(self) -> int:
         """Give the CRC-32 of its bytes."""
-        crc = 0
-        for block in self.blocks():
-            crc = crc32(block, crc)
-        return crc
+        return crc32_of(self.blocks())
 
     def forget(self) -> None:
         """Drop its bytes from the system's memory."""
-        if hasattr(os, "posix_fadvise"):
-            advice = os.POSIX_FADV_DONTNEED
-            os.posix_fadvise(self.source.file, self.offset, self.nbytes, advice)
+        self.source.drop(self.offset, self.nbytes)

@@ -175,7 +175,7 @@ def write_corpus() -> None:
         for protocol in (1, 2, 4):
             again = saved(CORPUS / "again", make(), pickle_protocol=protocol)
             with Archive.open(again) as archive:
-                raw = bytes(archive._small("data.pkl"))
+                raw = bytes(archive._small("data.pkl", archive.records["data.pkl"]))
             (CORPUS / f"{name}-{protocol}.pkl").write_bytes(raw)
             again.unlink()
         assert path.stat().st_size < 8192
