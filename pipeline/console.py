@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -166,12 +166,3 @@ class Terminal:
         self._err.print(f"[bold red]error[/] {escape(first)}", soft_wrap=True)
         for line in rest:
             self._err.print(escape(line), soft_wrap=True)
-
-
-def interruptible(command: Callable[[], int]) -> int:
-    """Run a command's main function; give its exit status, or 130 after Ctrl-C."""
-    try:
-        return command()
-    except KeyboardInterrupt:
-        Terminal().error("Interrupted.")
-        return 130

@@ -60,6 +60,12 @@ class ConfigError(PipelineError):
 class SourceError(PipelineError):
     """A checkpoint, an experiment or a codec is not where the request says."""
 
+    @classmethod
+    def from_os(cls, error: OSError) -> SourceError:
+        """Say in our words that the operating system did not let it be read."""
+        what = f"It cannot be read: {error.strerror or error}."
+        return cls(what, str(error.filename or ""))
+
 
 class FormatError(PipelineError):
     """A file is damaged, unsafe to read, or not of the kind that was expected."""

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline import command
 from pipeline.errors import PipelineError, SourceError
 from pipeline.layout import Outputs
 from pipeline.paths import expanded
@@ -35,12 +36,7 @@ nothing is there (with --json, "error" then says why); 2 when the command line i
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.inspect",
-        description=(__doc__ or "").replace("``", ""),
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.parser("inspect", __doc__, _EXAMPLES)
     parser.add_argument("what", metavar="WHAT", help="//sig/SIG, a file, a folder, a URL, a Hub id")
     parser.add_argument(
         "--dora-dir",
@@ -93,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"There is {', '.join(dict.fromkeys(states)) or 'none at all'}.",
             )
     except (PipelineError, OSError) as error:
-        refused = error if isinstance(error, PipelineError) else _unreadable(error)
+        refused = error if isinstance(error, PipelineError) else SourceError.from_os(error)
         if asked.json:
             terminal.raw(json.dumps(refusal(asked.what, refused), indent=2))
         else:
@@ -106,11 +102,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if found.sound else 1
 
 
-def _unreadable(error: OSError) -> SourceError:
-    return SourceError(f"It cannot be read: {error.strerror or error}.", str(error.filename or ""))
-
-
 if __name__ == "__main__":
-    from pipeline.console import interruptible
-
-    sys.exit(interruptible(main))
+    sys.exit(command.interruptible(main))

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline import command
 from pipeline.errors import PipelineError
 
 _EXAMPLES = """
@@ -26,12 +27,7 @@ exit status: 0 when everything is as it was before the push, or could be (--plan
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.rollback",
-        description=(__doc__ or "").replace("``", ""),
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.parser("rollback", __doc__, _EXAMPLES)
     parser.add_argument("receipt", type=Path, metavar="RECEIPT", help="the file, or its run")
     parser.add_argument("--plan-only", action="store_true", help="say what would be done, and stop")
     parser.add_argument("--untag", action="store_true", help="put the tag of the push back as well")
@@ -73,6 +69,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    from pipeline.console import interruptible
-
-    sys.exit(interruptible(main))
+    sys.exit(command.interruptible(main))

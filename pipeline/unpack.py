@@ -6,12 +6,12 @@ AudioCraft loads a folder, or a Hub id, that holds ``state_dict.bin`` and
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline import command
 from pipeline.errors import OutputError, PipelineError, SourceError
 from pipeline.layout import ALL_IN_ONE, ExportFolder
 from pipeline.manifest import FileDigest
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; give the exit status."""
     from pipeline.console import Terminal
 
-    parser = argparse.ArgumentParser(prog="python -m pipeline.unpack", description=__doc__)
+    parser = command.parser("unpack", __doc__)
     parser.add_argument("source", type=Path, help="all_in_one.pt, or the folder that holds it")
     parser.add_argument(
         "folder", type=Path, nargs="?", help="where to write; by default beside the source"
@@ -84,4 +84,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.interruptible(main))

@@ -13,7 +13,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.errors import ConfigError, PipelineError
+from pipeline import command
+from pipeline.errors import ConfigError, PipelineError, SourceError
 
 _EXAMPLES = """
 examples:
@@ -39,12 +40,7 @@ that makes no sense.
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.verify",
-        description=(__doc__ or "").replace("``", ""),
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.parser("verify", __doc__, _EXAMPLES)
     parser.add_argument("what", metavar="WHAT", help="a folder, a Hub id, a URL, a receipt.json")
     parser.add_argument(
         "--revision", metavar="NAME", help="branch, tag or commit of a Hub id (default: main)"
@@ -69,14 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     doubt = Doubt(asked.what, asked.revision, asked.cache_dir, asked.download)
     try:
         copies = verified(doubt, terminal.aside())
-    except PipelineError as error:
-        terminal.error(str(error))
+    except (PipelineError, OSError) as error:
+        refused = error if isinstance(error, PipelineError) else SourceError.from_os(error)
+        terminal.error(str(refused))
         if asked.json:
-            terminal.raw(json.dumps(refusal(asked.what, error), indent=2))
-        return 2 if isinstance(error, ConfigError) else 1
-    except OSError as error:
-        terminal.error(f"It cannot be read: {error.strerror or error}.\n{error.filename or ''}")
-        return 1
+            terminal.raw(json.dumps(refusal(asked.what, refused), indent=2))
+        return 2 if isinstance(refused, ConfigError) else 1
     if asked.json:
         terminal.raw(json.dumps(document(asked.what, copies), indent=2, allow_nan=False))
     else:
@@ -85,6 +79,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    from pipeline.console import interruptible
-
-    sys.exit(interruptible(main))
+    sys.exit(command.interruptible(main))

@@ -582,3 +582,9 @@ class TestAddress:
         served.cut = 10
         status, copies, err = verify(f"{served.url}/release")
         assert (status, copies) == (1, []) and "broke off" in err
+
+
+def test_what_the_system_does_not_let_be_read_is_an_answer_for_programs_too(capsys):
+    assert main(["n" * 300, "--json"]) == 1  # a name that no disk has room for
+    said = capsys.readouterr()
+    assert json.loads(said.out)["error"]["what"] and said.err.startswith("error ")
