@@ -17,15 +17,19 @@ FORMAT = 1
 
 def document(found: Inspection) -> dict[str, Any]:
     """Give an inspection's values; a problem keeps a release from being made, a hint does not."""
-    values = _plain(found)
-    remarks = values.pop("remarks")
+    return {"format": FORMAT, **remarked(_plain(found))}
+
+
+def remarked(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Give values with their ``remarks`` parted into ``problems`` and ``hints``."""
+    parted = {key: value for key, value in values.items() if key != "remarks"}
     for severity in ("problem", "hint"):
-        values[f"{severity}s"] = [
+        parted[f"{severity}s"] = [
             {key: remark[key] for key in ("what", "where", "remedy")}
-            for remark in remarks
+            for remark in values["remarks"]
             if remark["severity"] == severity
         ]
-    return {"format": FORMAT, **values}
+    return parted
 
 
 def refusal(what: str, error: PipelineError) -> dict[str, Any]:

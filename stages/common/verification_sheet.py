@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.amounts import amount
+from pipeline.amounts import amount, many
 from pipeline.sheet import Fields, Grid, Part, Sheet, Title
+from stages.common.document import remarked
 from stages.common.verification import VerifiedCopy
 
 FORMAT = 1
@@ -25,28 +26,15 @@ def document(what: str, copies: Sequence[VerifiedCopy]) -> dict[str, Any]:
         "format": FORMAT,
         "what": what,
         "identical": all(copy.identical for copy in copies),
-        "copies": [_values(copy) for copy in copies],
+        "copies": [{**remarked(asdict(copy)), "identical": copy.identical} for copy in copies],
     }
-
-
-def _values(copy: VerifiedCopy) -> dict[str, Any]:
-    values = asdict(copy)
-    remarks = values.pop("remarks")
-    for severity in ("problem", "hint"):
-        values[f"{severity}s"] = [
-            {key: remark[key] for key in ("what", "where", "remedy")}
-            for remark in remarks
-            if remark["severity"] == severity
-        ]
-    return {**values, "identical": copy.identical}
 
 
 def _parts(copy: VerifiedCopy) -> Iterator[Part]:
     name = " ".join(filter(None, (copy.name, copy.version)))
     yield Title(f"The release {name}" if name else "A release", copy.place)
     problems = sum(remark.severity == "problem" for remark in copy.remarks)
-    verdict = f"{problems} {'problem' if problems == 1 else 'problems'}"
-    yield Fields((("verdict", verdict if problems else "identical"),))
+    yield Fields((("verdict", many(problems, "problem") if problems else "identical"),))
     rows = tuple(
         (
             file.name,
