@@ -63,6 +63,25 @@ def valid_json(value: Any) -> Any:
 def score_of(epoch: Mapping[str, Any]) -> float | None:
     """Give the metric that an epoch is judged by; ``None`` where it has none."""
     section = epoch.get("valid")
-    score = section.get(BEST_METRIC) if isinstance(section, Mapping) else None
-    number = isinstance(score, int | float) and not isinstance(score, bool)
-    return float(score) if number else None  # type: ignore[arg-type]
+    return number(section.get(BEST_METRIC)) if isinstance(section, Mapping) else None
+
+
+def metrics_of(epoch: Mapping[str, Any]) -> dict[str, float]:
+    """Give the numbers of one epoch by dotted name, ``valid.ce``, in the order of the history."""
+    return {
+        f"{section}.{name}": found
+        for section, held in epoch.items()
+        if isinstance(held, Mapping)
+        for name, value in held.items()
+        if (found := number(value)) is not None
+    }
+
+
+def number(value: Any) -> float | None:
+    """Give a number; JSON may hold whole ones that are larger than any float."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stages.common.history import number
+
 _OF_THE_MACHINE = frozenset({"duration", "rtf"})
 _OF_THE_OPTIMIZER = frozenset({"lr", "grad_norm", "grad_scale"})
 
@@ -80,9 +82,9 @@ def _numbers(section: Any) -> dict[str, float]:
         return {}
     left_out = _OF_THE_MACHINE | _OF_THE_OPTIMIZER
     return {
-        str(name): float(value)
+        str(name): held
         for name, value in sorted(section.items())
-        if isinstance(value, int | float) and not isinstance(value, bool) and name not in left_out
+        if (held := number(value)) is not None and name not in left_out
     }
 
 

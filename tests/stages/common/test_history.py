@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.manifest import pretty
-from stages.common.history import best_epoch, epochs_in, summary, valid_json
+from stages.common.history import best_epoch, epochs_in, metrics_of, summary, valid_json
 
 NAN, INF = math.nan, math.inf
 
@@ -55,6 +55,25 @@ def test_a_summary_for_people():
     assert summary(history(3.0)) == "1 epoch, best ce 3.000"
     assert summary([{"valid": {"sisnr": 1.0}}] * 2) == "2 epochs"
     assert summary([]) == "0 epochs"
+
+
+def test_the_metrics_of_an_epoch_have_dotted_names():
+    epoch = {"train": {"ce": 3, "lr": 0.5}, "valid": {"ce": NAN, "note": "text", "done": True}}
+    metrics = metrics_of({**epoch, "evaluate": None, "epoch": 7})
+    assert metrics == {
+        "train.ce": 3.0,
+        "train.lr": 0.5,
+        "valid.ce": pytest.approx(NAN, nan_ok=True),
+    }
+    assert list(metrics_of({"valid": {}, "train": {"ce": 1}})) == ["train.ce"]
+
+
+def test_a_whole_number_larger_than_any_float_counts_as_infinite():
+    assert metrics_of({"valid": {"ce": 10**400, "ppl": -(10**400)}}) == {
+        "valid.ce": INF,
+        "valid.ppl": -INF,
+    }
+    assert best_epoch([{"valid": {"ce": 10**400}}, {"valid": {"ce": 2.0}}]) == 2
 
 
 @pytest.mark.parametrize("value", [None, "text", 3, {"train": {}}])
