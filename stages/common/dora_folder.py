@@ -1,4 +1,4 @@
-"""Dora's folder: it holds ``xps``, which holds the experiments (source: ``dora.conf``)."""
+"""Dora's folder: ``xps`` holds the experiments, ``grids`` names some (source: ``dora.conf``)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _NAME = "xps"
+_GRIDS = "grids"
 
 
 @dataclass(frozen=True)
@@ -23,3 +24,8 @@ class DoraFolder:
     def xps(self) -> Path:
         """The folder of all experiments."""
         return self.root / _NAME
+
+    @property
+    def grids(self) -> Path:
+        """The folder of all grids."""
+        return self.root / _GRIDS
