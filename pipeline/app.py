@@ -14,9 +14,10 @@ from pipeline import resolvers, schema
 from pipeline.callbacks import Refusal
 from pipeline.errors import OutputError, PipelineError
 from pipeline.explain import explain
-from pipeline.request import CONFIG
+from pipeline.request import CONFIG, PLUGINS
 from pipeline.tokens import refuse_typed
 
+sys.path.append(str(PLUGINS))
 resolvers.register()
 schema.register()
 
@@ -24,10 +25,12 @@ schema.register()
 @hydra.main(version_base="1.3", config_path=str(CONFIG), config_name="config")
 def job(cfg: DictConfig) -> None:
     """Run one composed request; workers of a sweep import this by name."""
-    from pipeline.job import release
+    from pipeline.job import release, run_of
+    from pipeline.sweep import recorded
 
     try:
-        release(cfg)
+        with recorded(run_of(cfg).outputs):
+            release(cfg)
     except PipelineError as error:
         if resolvers.multirun():
             raise  # the launcher must see which job failed

@@ -13,13 +13,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.amounts import amount
+from pipeline.amounts import amount, many
 from pipeline.engine import Outcome
 from pipeline.layout import Run
 from pipeline.planning import Step
 from pipeline.progress import StageProgress
 from pipeline.sheet import Sheet
 from pipeline.stage import Progress
+from pipeline.sweep import Job
 from pipeline.typesetting import typeset
 
 _MARKS = {
@@ -27,6 +28,7 @@ _MARKS = {
     "up to date": "[dim]=[/]",
     "reused": "[green]↺[/]",
     "not needed": "[dim]-[/]",
+    "withheld": "[dim]-[/]",
     "failed": "[red]✗[/]",
 }
 _VERDICTS = {"pass": "green", "warn": "yellow", "fail": "red", "skipped": "dim"}
@@ -50,6 +52,16 @@ def _console(stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = _columns() or (None if stream.isatty() else _PLAIN_WIDTH)
     return Console(stderr=stderr, highlight=False, emoji=False, width=width)
+
+
+def _variant(run: Run) -> str:
+    return f"{run.root.parent.name}/{run.root.name}"
+
+
+def _differing(requests: Sequence[Sequence[str]]) -> list[str]:
+    """Write of each request what not all of them have."""
+    common = set(requests[0]).intersection(*requests[1:])
+    return [" ".join(text for text in request if text not in common) for request in requests]
 
 
 def _published(outcomes: Sequence[Outcome]) -> bool:
@@ -143,6 +155,31 @@ class Terminal:
             for line in facts.get("usage", ()):
                 told = line if _published(outcomes) else _by_path(line, facts["repo_id"], run)
                 self.say(f"  {told}")
+
+    def jobs(self, jobs: Sequence[Job], metric: str, notes: Sequence[str]) -> None:
+        """Show what a sweep will run, and what of its requests differs."""
+        self._out.print(f"[bold]{many(len(jobs), 'job')}[/]")
+        differing = _differing([job.overrides for job in jobs])
+        columns = ["", "what", *([metric] if metric else []), "variant"]
+        table = Table(*columns, box=None, pad_edge=False, header_style="dim")
+        for job, what in zip(jobs, differing, strict=True):
+            rank = [] if not metric else ["" if job.rank is None else f"{job.rank:.4g}"]
+            table.add_row(str(job.number), escape(what), *rank, escape(_variant(job.run)))
+        self._out.print(table)
+        for note in notes:
+            self._out.print(f"  [yellow]note[/] {escape(note)}", soft_wrap=True)
+
+    def ended(self, jobs: Sequence[Job]) -> None:
+        """Show how the jobs of a sweep ended, and why some failed."""
+        table = Table("", "", "variant", "time", box=None, pad_edge=False, header_style="dim")
+        for job in jobs:
+            mark = _MARKS["done" if job.verdict == "done" else "failed"]
+            verdict = "" if job.verdict == "done" else f" {job.verdict}"
+            seconds = f"{job.seconds:.1f} s" if job.seconds else ""
+            reason = f"\n[red]{escape(job.reason)}[/]" if job.reason else ""
+            where = f"{escape(_variant(job.run))}{reason}"
+            table.add_row(str(job.number), f"{mark}{verdict}", where, seconds)
+        self._out.print(table)
 
     def checks(self, checks: Sequence[Mapping[str, Any]], verdict: str = "done") -> None:
         """Show a table of checks; only those that need a look when nothing was done."""

@@ -9,6 +9,7 @@
     ├── PushError            the release could not be published
     ├── OutputError          the output folder: read-only, full, not a folder
     ├── LockedError          another run holds the folder
+    ├── SweepError           jobs of a sweep failed, or could not begin
     └── ChecksError          everything that the stages' checks found, together
 
 They derive from Hydra's ``CompactHydraException``, so a worker that Hydra runs prints no traceback.
@@ -115,6 +116,10 @@ _REFUSALS = {
 
 class LockedError(PipelineError):
     """Another run holds the folder and did not let go in time."""
+
+
+class SweepError(PipelineError):
+    """Jobs of a sweep failed; the others are complete."""
 
 
 class ChecksError(PipelineError):

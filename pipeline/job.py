@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from pipeline.layout import Outputs, Run
 from pipeline.manifest import pretty
 from pipeline.paths import expanded
 from pipeline.request import demand_valid, resolved
+from pipeline.resolvers import multirun
 from pipeline.selection import select
 from pipeline.stage import SILENT, Stage
 
@@ -73,6 +75,8 @@ def release(cfg: DictConfig) -> None:
     stages = stages_of(cfg)
     names = [stage.name for stage in stages]
     selection = select(names, cfg.stages, cfg.from_stage, cfg.until_stage, cfg.force)
+    if multirun() and cfg.select.kind == "best":
+        selection = replace(selection, withheld=frozenset({"push"}))
     engine = Engine(run, stages, selection, terminal)
     try:
         if cfg.plan_only:

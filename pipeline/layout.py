@@ -34,6 +34,10 @@ class Outputs:
         """The local Hub cache that ``push=cache`` publishes to."""
         return self.root / "hub"
 
+    def sweep(self, name: str) -> Path:
+        """What the jobs of one sweep tell its driver, and what they print elsewhere."""
+        return self.root / ".sweeps" / name
+
 
 @dataclass(frozen=True)
 class TrainFolder:

@@ -17,6 +17,9 @@ HERE = Path(__file__).resolve().parent
 CONFIG = HERE / "config" if (HERE / "config").is_dir() else HERE.parent / "config"
 """The config folder: inside the package when installed, beside it in a clone."""
 
+PLUGINS = HERE / "plugins"
+"""Where Hydra finds our sweeper, once it is on the path."""
+
 _HINTS = {
     "checkpoint.sig": "Give the signature: checkpoint.sig=//sig/1234abcd",
     "checkpoint.dora_dir": "Give the folder that holds xps/: checkpoint.dora_dir=/path/to/dora, "
@@ -59,7 +62,26 @@ def demand_complete(cfg: DictConfig) -> None:
     if lacking:
         key = lacking[0]
         raise ConfigError(f"{key} is missing.", hint=_HINTS.get(key, f"Give it: {key}=..."))
+    _demand_one_job(cfg)
     expanded(str(cfg.outputs))
+
+
+def _demand_one_job(cfg: DictConfig) -> None:
+    """Refuse what stands for several jobs, where no sweep has put the jobs in its place."""
+    epoch, where = cfg.checkpoint.epoch, cfg.checkpoint.where
+    sig = str(OmegaConf.select(cfg, "checkpoint.sig"))
+    if sig == "all" or sig.startswith("grid:"):
+        what = f"checkpoint.sig={sig} is not a single experiment."
+        raise ConfigError(what, hint="Several need a sweep: python -m pipeline -m ...")
+    if where is not None:
+        what = "checkpoint.where chooses among the jobs of a sweep, and this is a single run."
+        raise ConfigError(what, hint="Sweep: python -m pipeline -m ..., with the same overrides")
+    if epoch is not None and (isinstance(epoch, bool) or not isinstance(epoch, int)):
+        raise ConfigError(
+            f"checkpoint.epoch={epoch} is not a single epoch.",
+            hint="Give a number: checkpoint.epoch=10. Several, all, best:3, last:5 and every:10 "
+            "need a sweep: python -m pipeline -m ...",
+        )
 
 
 def demand_valid(cfg: DictConfig) -> None:

@@ -42,9 +42,14 @@ def multirun() -> bool:
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
+def one_of_many(*, _root_: DictConfig) -> bool:
+    """Tell whether this job is one of a sweep of which none is chosen as the one."""
+    return multirun() and OmegaConf.select(_root_, "select.kind") != "best"
+
+
 def register() -> None:
     """Make the functions known to OmegaConf."""
     OmegaConf.register_new_resolver("path", join, replace=True)
     OmegaConf.register_new_resolver("run_dir", run_dir, replace=True)
     OmegaConf.register_new_resolver("sweep_subdir", sweep_subdir, replace=True)
-    OmegaConf.register_new_resolver("multirun", multirun, replace=True)
+    OmegaConf.register_new_resolver("one_of_many", one_of_many, replace=True)

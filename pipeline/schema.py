@@ -30,8 +30,9 @@ class CheckpointConfig:
     package: str | None = MISSING
     python: str | None = None
     overrides: list[str] = field(default_factory=list)
-    epoch: int | None = None
+    epoch: Any = None  # a whole number; in a sweep, before it is expanded, also all, best:3 ...
     state: str = "auto"
+    where: str | None = None
 
 
 @dataclass
@@ -145,6 +146,16 @@ class PackageConfig:
 
 
 @dataclass
+class SelectConfig:
+    """Which variants of a sweep are published, and what ranks them."""
+
+    kind: str = MISSING
+    metric: str = "valid.ce"
+    mode: str = "min"
+    allow_failed: bool = False
+
+
+@dataclass
 class PipelineConfig:
     """The whole request."""
 
@@ -168,6 +179,7 @@ class PipelineConfig:
     export: ExportConfig = field(default_factory=ExportConfig)
     validate: ValidateConfig = field(default_factory=ValidateConfig)
     push: PushConfig = field(default_factory=PushConfig)
+    select: SelectConfig = field(default_factory=SelectConfig)
     stage: dict[str, Any] = field(default_factory=dict)
 
 

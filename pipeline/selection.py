@@ -11,10 +11,17 @@ from pipeline.errors import ConfigError
 
 @dataclass(frozen=True)
 class Selection:
-    """The stages to run, in order, and those to redo although nothing changed."""
+    """The stages to run, in order.
+
+    Attributes:
+        chosen: their names.
+        forced: those to redo although nothing changed.
+        withheld: those to check and plan alone: whether they run is decided later.
+    """
 
     chosen: tuple[str, ...]
     forced: frozenset[str]
+    withheld: frozenset[str] = frozenset()
 
 
 def _known(key: str, name: str, names: Sequence[str]) -> None:

@@ -50,7 +50,10 @@ def parse_signature(text: str, key: str = "checkpoint.sig") -> str:
     if not is_signature(signature):
         raise ConfigError(
             f"{key}={text} is no signature: it should be eight hex digits.",
-            hint=f"Hydra reads some as numbers; this form works for all: {key}={PREFIX}1234e567",
+            hint=f"Hydra reads some as numbers; this form works for all: {key}={PREFIX}1234e567. "
+            "The whole folder, or a grid, is a sweep: python -m pipeline -m ... checkpoint.sig=all"
+            if text == "all" or text.startswith("grid:")
+            else f"Hydra reads some as numbers; this form works for all: {key}={PREFIX}1234e567",
         )
     return signature
 
@@ -123,6 +126,17 @@ class Experiment:
         last = saving.complete(self.last_checkpoint)
         return dict(sorted(found.items())) | ({None: last} if last else {})
 
+    @property
+    def epochs_on_disk(self) -> tuple[int, ...]:
+        """The epochs that have a checkpoint, in order, that of the last file with them.
+
+        Raises:
+            FormatError: when the last file had to be opened and is damaged.
+        """
+        there = self.checkpoints
+        last = [_epochs_of(there[None])] if None in there else []
+        return tuple(sorted({epoch for epoch in (*there, *last) if epoch}))
+
     def checkpoint(self, epoch: int | None, group: str = "checkpoint") -> Path:
         """Give the last checkpoint, or that of an epoch; the last epoch's may be the last one.
 
@@ -139,11 +153,9 @@ class Experiment:
         own = saving.complete(self.epoch_checkpoint(epoch))
         if own is not None:
             return own
-        there = self.checkpoints
-        last = _epochs_of(there[None]) if None in there else None
-        if epoch == last:
+        there, epochs = self.checkpoints, self.epochs_on_disk
+        if epoch in epochs and epoch not in there:
             return there[None]
-        epochs = sorted({number for number in (*there, last) if number is not None})
         hint = "There is none at all: the run was interrupted, or has just begun."
         if epochs:
             hint = f"There are {', '.join(map(str, epochs))}: {group}.epoch={epochs[-1]}"

@@ -18,7 +18,7 @@ from tests.pipeline.compose import composed, task
         (["musicgen_small"], "Write KEY=VALUE; to choose a release: +release=NAME"),
         (["outputs=/a path'"], "Cannot read the override"),
         (["+release=encodec_32khz"], "This release needs a checkpoint, and none was given."),
-        (["checkpoint.epoch=last"], "checkpoint.epoch: Value 'last'"),
+        (["compression.epoch=last"], "compression.epoch: Value 'last'"),
         (["plan_only=perhaps"], "plan_only: Value 'perhaps'"),
     ],
 )  # fmt: skip

@@ -1,0 +1,205 @@
+"""What ``all``, ``best:3`` or a condition stand for in a sweep: what experiments have on disk.
+
+Nothing is guessed from a training config: an epoch counts when its checkpoint is there, and is
+ranked by what the run's ``history.json`` says of it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.errors import ConfigError, FormatError, SourceError
+from stages.common.condition import Condition
+from stages.common.experiment_folder import experiments_in
+from stages.common.experiments import PREFIX, Experiment, find_experiment
+from stages.common.grids import signatures_of
+from stages.common.history import metrics_of
+
+_EPOCHS = re.compile(r"all|(best|last|every):([0-9]+)")
+_GRID = "grid:"
+
+
+def is_rule(key: str, value: object) -> bool:
+    """Tell whether a value stands for others: ``checkpoint.epoch=best:3``, ``checkpoint.sig=all``.
+
+    Raises:
+        ConfigError: for what is neither that nor a value; says what works.
+    """
+    if key == "checkpoint.where":
+        return value is not None
+    if not isinstance(value, str):
+        return False
+    if key == "checkpoint.sig":
+        return value == "all" or value.startswith(_GRID)
+    if key != "checkpoint.epoch" or value.isdigit():
+        return False
+    found = _EPOCHS.fullmatch(value)
+    if found is None or found[2] is not None and int(found[2]) < 1:
+        works = "checkpoint.epoch=all, best:3, last:5, every:10, or numbers: 10,20"
+        raise ConfigError(f"checkpoint.epoch={value} names no epochs.", hint=f"This works: {works}")
+    return True
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a sweep asks for.
+
+    Attributes:
+        dora_dir: the folder of the experiments; ``None`` when none was given.
+        sig: ``//sig/SIG``, ``all``, or ``grid:NAME``.
+        epoch: a number, a rule such as ``best:3``, or ``None`` for the last file.
+        where: what an epoch has to fulfil; ``None`` for nothing.
+        metric: by which epochs are ranked, dotted: ``valid.ce``.
+        mode: ``min`` or ``max``: which end of it is the best.
+        solver: the kind of experiment that is wanted of several; ``None`` for any.
+    """
+
+    dora_dir: Path | None
+    sig: str
+    epoch: int | str | None
+    where: str | None
+    metric: str
+    mode: str
+    solver: str | None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One job of a sweep.
+
+    Attributes:
+        sig: the signature.
+        epoch: ``None`` for the last file.
+        metric: what the epoch was ranked by, as far as the history has it.
+    """
+
+    sig: str
+    epoch: int | None
+    metric: float | None
+
+
+@dataclass
+class Answer:
+    """What a question leads to; ``notes`` say what was left out, and why."""
+
+    choices: list[Choice] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def answer(question: Question) -> Answer:
+    """Find the experiments and epochs that a question asks for.
+
+    Raises:
+        ConfigError: for a condition or a metric that no epoch can have.
+        SourceError: when there is no such experiment, or nothing is left.
+    """
+    found = Answer()
+    where = Condition.parse(question.where, "checkpoint.where") if question.where else None
+    experiments = list(_experiments(question, found.notes))
+    several = len(experiments) != 1
+    if where is not None:
+        records = (record for each in experiments for record in each.history)
+        where.demand_known(["epoch", *sorted({n for each in records for n in metrics_of(each)})])
+    for experiment in experiments:
+        try:
+            found.choices += _choices(experiment, question, where)
+        except (SourceError, FormatError) as error:
+            if not several:
+                raise
+            found.notes.append(f"{PREFIX}{experiment.sig} is left out: {error.what}")
+    if not found.choices:
+        asked = f"checkpoint.sig={question.sig} checkpoint.epoch={question.epoch}"
+        asked += f" checkpoint.where={question.where}" if question.where else ""
+        what = "Nothing is left to release of what this sweep asks for."
+        raise SourceError(what, asked, "; ".join(found.notes[:3]))
+    return found
+
+
+def _experiments(question: Question, notes: list[str]) -> Iterator[Experiment]:
+    if question.dora_dir is None:
+        raise ConfigError(
+            "checkpoint.dora_dir is missing.",
+            hint="Give the folder that holds xps/: checkpoint.dora_dir=/path/to/dora, "
+            "or set AUDIOCRAFT_DORA_DIR",
+        )
+    if not is_rule("checkpoint.sig", question.sig):
+        yield find_experiment(question.dora_dir, question.sig)
+        return
+    other: dict[str, int] = {}
+    for sig in _signatures(question.dora_dir, question.sig):
+        experiment = Experiment(question.dora_dir, sig)
+        try:
+            solver = experiment.config.get("solver")
+        except FormatError as error:
+            notes.append(f"{PREFIX}{sig} is left out: {error.what}")
+            continue
+        if question.solver not in (None, solver):
+            other[str(solver)] = other.get(str(solver), 0) + 1
+        else:
+            yield experiment
+    for solver, count in sorted(other.items()):
+        notes.append(f"{count} of solver {solver} left out: the release is of {question.solver}")
+
+
+def _signatures(dora_dir: Path, rule: str) -> Sequence[str]:
+    if rule.startswith(_GRID):
+        return signatures_of(dora_dir, rule.removeprefix(_GRID))
+    try:
+        return [folder.signature for folder in experiments_in(dora_dir)]
+    except OSError as error:
+        raise SourceError(
+            f"The experiments cannot be listed: {error.strerror}.",
+            str(error.filename or dora_dir),
+            "Give the folder that holds xps/: checkpoint.dora_dir=/path/to/dora",
+        ) from error
+
+
+def _choices(
+    experiment: Experiment, question: Question, where: Condition | None
+) -> Iterator[Choice]:
+    """Give the jobs of one experiment."""
+    history, rule = experiment.history, question.epoch
+
+    def metrics(epoch: int) -> dict[str, float]:
+        return metrics_of(history[epoch - 1]) if 1 <= epoch <= len(history) else {}
+
+    if rule is None and where is None:
+        experiment.checkpoint(None)
+        yield Choice(experiment.sig, None, None)
+        return
+    epochs: Sequence[int] = experiment.epochs_on_disk
+    if isinstance(rule, int):
+        epochs = [rule]
+    if where is not None:
+        epochs = [e for e in epochs if where.holds({**metrics(e), "epoch": float(e)})]
+    ranks = {epoch: metrics(epoch).get(question.metric, math.nan) for epoch in epochs}
+    for epoch in _ruled(rule, epochs, ranks, question):
+        rank = ranks[epoch]
+        yield Choice(experiment.sig, epoch, None if math.isnan(rank) else rank)
+
+
+def _ruled(
+    rule: int | str | None, epochs: Sequence[int], ranks: dict[int, float], question: Question
+) -> Sequence[int]:
+    """Apply ``best:3``, ``last:5``, ``every:10``; anything else leaves all of them."""
+    found = _EPOCHS.fullmatch(rule) if isinstance(rule, str) else None
+    if found is None or found[1] is None:
+        return epochs
+    count = int(found[2])
+    if found[1] == "last":
+        return epochs[-count:]
+    if found[1] == "every":
+        return [epoch for epoch in epochs if epoch % count == 0]
+    ranked = [epoch for epoch in epochs if not math.isnan(ranks[epoch])]
+    if epochs and not ranked:
+        raise SourceError(
+            f"No epoch has the metric {question.metric}, so none is the best.",
+            f"checkpoint.epoch={rule}",
+            "Name one that the run has kept: select.metric=valid.ce select.mode=min",
+        )
+    sign = -1 if question.mode == "max" else 1
+    return sorted(sorted(ranked, key=lambda epoch: (sign * ranks[epoch], epoch))[:count])

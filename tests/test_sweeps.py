@@ -1,0 +1,132 @@
+"""Sweeps as a user runs them: ``python -m pipeline -m ...``."""
+
+import os
+import re
+
+import pytest
+
+from tests.command import CODEC, LM, Place, pipeline, tree
+from tests.experiments import write_encodec_experiment, write_lm_experiment
+
+QUICK = ("validate=off", "push=none")
+OTHER = "2b3c4d5e"
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A folder with an experiment of four epochs; the best is the third."""
+    write_encodec_experiment(tmp_path / "dora", CODEC)
+    write_lm_experiment(tmp_path / "dora", LM, epochs=4, codec=f"//sig/{CODEC}")
+    return Place(tmp_path)
+
+
+def swept(place: Place, *arguments: str, fails: bool = False) -> str:
+    """Run a sweep; give what it printed."""
+    done = pipeline("-m", *place.request, *QUICK, *arguments, cwd=place.root)
+    assert done.returncode == (1 if fails else 0), done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def variants(place: Place) -> list[str]:
+    return [release.parent.name.rpartition("-")[0] for release in place.releases()]
+
+
+def test_each_job_lands_where_the_same_single_run_does(place):
+    swept(place, "checkpoint.epoch=1,3", "export.dtype=keep,float16")
+    assert variants(place) == [
+        f"{LM}-epoch1-float16", f"{LM}-epoch1-keep", f"{LM}-epoch3-float16", f"{LM}-epoch3-keep",
+    ]  # fmt: skip
+    alone = pipeline(*place.request, *QUICK, "checkpoint.epoch=3", cwd=place.root)
+    assert "nothing has changed" in alone.stdout
+    assert len(place.releases()) == 4
+
+
+def test_a_second_sweep_does_nothing(place):
+    swept(place, "checkpoint.epoch=all")
+    before = {release: tree(release) for release in place.releases()}
+    assert swept(place, "checkpoint.epoch=all").count("nothing has changed") == 4
+    assert {release: tree(release) for release in place.releases()} == before
+
+
+def test_rules_are_shown_before_anything_runs(place):
+    printed = swept(place, "checkpoint.epoch=best:2", "plan_only=true")
+    assert re.search(r"2 jobs.*checkpoint\.epoch=2 +3 .*checkpoint\.epoch=3 +2 ", printed, re.S)
+    assert not place.releases()
+
+
+def test_each_experiment_has_best_epochs_of_its_own(place):
+    write_lm_experiment(place.dora, OTHER, epochs=2, codec=f"//sig/{CODEC}")
+    swept(place, f"checkpoint.sig=//sig/{LM},//sig/{OTHER}", "checkpoint.epoch=best:1")
+    assert variants(place) == [f"{LM}-epoch3-keep", f"{OTHER}-epoch1-keep"]
+
+
+def test_all_experiments_that_fulfil_a_condition(place):
+    write_lm_experiment(place.dora, OTHER, epochs=2, codec=f"//sig/{CODEC}")
+    swept(place, "checkpoint.sig=all", 'checkpoint.where="valid.ce < 4 and epoch < 4"')
+    assert variants(place) == [f"{LM}-epoch2-keep", f"{LM}-epoch3-keep"]
+
+
+def test_the_same_job_twice_is_one(place):
+    assert "1 job" in swept(place, "checkpoint.epoch=best:1,3", "until_stage=collect")
+
+
+def test_a_job_that_fails_takes_no_other_along(place):
+    cut = place.dora / "xps" / LM / "checkpoint_2.th"
+    whole = cut.read_bytes()
+    os.truncate(cut, len(whole) // 2)
+    printed = swept(place, "checkpoint.epoch=1,2,3", fails=True)
+    assert variants(place) == [f"{LM}-epoch1-keep", f"{LM}-epoch3-keep"]
+    assert "1 of 3 jobs failed" in printed and str(cut) in printed
+    cut.write_bytes(whole)
+    assert "1 of" not in swept(place, "checkpoint.epoch=1,2,3")
+    assert len(variants(place)) == 3
+
+
+def test_every_failure_is_told(place):
+    printed = swept(place, "checkpoint.epoch=7,8,1", fails=True)
+    assert "2 of 3 jobs failed" in printed
+    assert "epoch 7" in printed and "epoch 8" in printed
+
+
+def test_a_job_that_exits_takes_no_other_along(place):
+    printed = swept(
+        place,
+        "checkpoint.epoch=1,2",
+        "stage.validate._target_=tests.failing_stages.Exits",
+        fails=True,
+    )
+    assert "2 of 2 jobs failed" in printed and "SystemExit" in printed
+
+
+def test_a_sweep_that_succeeds_leaves_nothing_of_its_own(place):
+    swept(place, "checkpoint.epoch=1,2")
+    assert sorted(path.name for path in place.outputs.iterdir()) == ["musicgen_small"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["checkpoint.epoch=best"], "names no epochs"),
+        (["checkpoint.epoch=best:2", "checkpoint=miniature"], "no experiment with a history"),
+        (['checkpoint.where="valid.ec < 3"'], "Did you mean valid.ce"),
+        (["checkpoint.sig=all", "checkpoint.dora_dir=null"], "checkpoint.dora_dir is missing"),
+        (["checkpoint.epoch=best:1", "select.metric=valid.nothing"], "metric valid.nothing"),
+        (["checkpoint.epohc=1,2"], "Did you mean checkpoint.epoch?"),
+        (["checkpoint.epoch=1,2", "outputs=/proc/none"], "Cannot write the output"),
+    ],
+)
+def test_what_cannot_be_swept_is_refused_before_anything_runs(place, arguments, message):
+    printed = swept(place, *arguments, fails=True)
+    assert message in printed
+    assert len(printed.splitlines()) <= 3
+    assert not place.outputs.exists() or not list(place.outputs.iterdir())
+
+
+@pytest.mark.parametrize(
+    "argument", ["checkpoint.epoch=best:3", "checkpoint.sig=all", 'checkpoint.where="epoch > 1"']
+)
+def test_a_single_run_takes_no_rule(place, argument):
+    done = pipeline(*place.request, argument, cwd=place.root)
+    assert done.returncode == 1 and "python -m pipeline -m" in done.stderr
+    assert not place.releases()
