@@ -6,18 +6,66 @@ a dict of numbers by name.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline import lenient
+
 WIDTH, HEIGHT = 320, 120
 """Of the plotted area, in the units of the SVG."""
 SECTIONS = ("train", "valid", "evaluate")
 
-_OF_THE_MACHINE = frozenset({"duration", "rtf"})
+OF_THE_MACHINE = frozenset({"duration", "rtf"})
+"""What measures the machine and not the model."""
 _DETAIL = re.compile(r".*_q\d+|lr|grad_norm|grad_scale")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Where epochs and values are in a picture.
+
+    Attributes:
+        low: the least value.
+        high: the greatest value.
+        epochs: how many there are.
+        width: of the plotted area.
+        height: of the same.
+    """
+
+    low: float
+    high: float
+    epochs: int
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, values: Sequence[float], epochs: int, width: int, height: int) -> Scale:
+        """Make all values fit."""
+        return cls(min(values, default=0.0), max(values, default=0.0), epochs, width, height)
+
+    def across(self, epoch: int) -> float:
+        """Give the x of an epoch, counted from 1."""
+        steps = self.epochs - 1
+        return round(self.width * (epoch - 1) / steps, 1) if steps > 0 else self.width / 2
+
+    def down(self, value: float) -> float:
+        """Give the y of a value."""
+        # Halved, since the difference of two finite numbers can be infinite.
+        span = self.high / 2 - self.low / 2
+        return (
+            round(self.height * (self.high / 2 - value / 2) / span, 1) if span else self.height / 2
+        )
+
+    def dots(self, values: Mapping[int, float]) -> tuple[tuple[float, float], ...]:
+        """Give x and y of every epoch's value."""
+        return tuple((self.across(epoch), self.down(value)) for epoch, value in values.items())
+
+
+def polyline(dots: Sequence[tuple[float, float]]) -> str:
+    """Give the ``points`` of an SVG polyline."""
+    return " ".join(f"{x:g},{y:g}" for x, y in dots)
 
 
 @dataclass(frozen=True)
@@ -62,6 +110,11 @@ class Curve:
     detail: bool
 
 
+def is_detail(metric: str) -> bool:
+    """Tell whether a metric is of a single codebook or of the optimizer: few will ask for it."""
+    return bool(_DETAIL.fullmatch(metric))
+
+
 def curves_of(history: Any, released: Any) -> tuple[Curve, ...]:
     """Draw every metric with a finite number; ``released`` is an epoch counted from 1, or none.
 
@@ -74,8 +127,8 @@ def curves_of(history: Any, released: Any) -> tuple[Curve, ...]:
         name
         for epoch in epochs
         for section in SECTIONS
-        for name in _section(epoch, section)
-        if name not in _OF_THE_MACHINE
+        for name in lenient.mapping(epoch.get(section))
+        if name not in OF_THE_MACHINE
     }
     known = released if isinstance(released, int) and 1 <= released <= len(epochs) else None
     drawn = (_curve(name, epochs, known) for name in sorted(names, key=lambda n: (n != "ce", n)))
@@ -86,42 +139,27 @@ def _curve(metric: str, epochs: Sequence[Mapping[str, Any]], released: int | Non
     values = {
         section: found
         for section in SECTIONS
-        if (
-            found := _finite({n: _section(e, section).get(metric) for n, e in enumerate(epochs, 1)})
-        )
+        if (found := finite({n: _value(e, section, metric) for n, e in enumerate(epochs, 1)}))
     }
     every = [value for found in values.values() for value in found.values()]
-    low, high = min(every, default=0.0), max(every, default=0.0)
-
-    def across(epoch: int) -> float:
-        return round(WIDTH * (epoch - 1) / (len(epochs) - 1), 1) if len(epochs) > 1 else WIDTH / 2
-
-    def down(value: float) -> float:
-        # Halved, since the difference of two finite numbers can be infinite.
-        span = high / 2 - low / 2
-        return round(HEIGHT * (high / 2 - value / 2) / span, 1) if span else HEIGHT / 2
-
+    scale = Scale.of(every, len(epochs), WIDTH, HEIGHT)
     lines = []
     for section, found in values.items():
-        dots = tuple((across(epoch), down(value)) for epoch, value in found.items())
+        dots = scale.dots(found)
         at_release = f"{found[released]:.4g}" if released in found else ""
-        points = " ".join(f"{x:g},{y:g}" for x, y in dots)
         last = f"{found[max(found)]:.4g}"
-        lines.append(Line(section, points, dots, at_release, last))
+        lines.append(Line(section, polyline(dots), dots, at_release, last))
     return Curve(
-        metric, tuple(lines), f"{low:.4g}", f"{high:.4g}", len(epochs),
-        None if released is None else across(released), bool(_DETAIL.fullmatch(metric)),
+        metric, tuple(lines), f"{scale.low:.4g}", f"{scale.high:.4g}", len(epochs),
+        None if released is None else scale.across(released), is_detail(metric),
     )  # fmt: skip
 
 
-def _section(epoch: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    section = epoch.get(name)
-    return section if isinstance(section, Mapping) else {}
+def _value(epoch: Mapping[str, Any], section: str, metric: str) -> Any:
+    return lenient.mapping(epoch.get(section)).get(metric)
 
 
-def _finite(values: Mapping[int, Any]) -> dict[int, float]:
-    return {
-        epoch: float(value)
-        for epoch, value in values.items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    }
+def finite(values: Mapping[int, Any]) -> dict[int, float]:
+    """Keep the epochs whose value is a finite number."""
+    numbers = {epoch: lenient.number(value) for epoch, value in values.items()}
+    return {epoch: number for epoch, number in numbers.items() if number is not None}

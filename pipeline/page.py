@@ -7,15 +7,14 @@ template escapes all of it, and reads nothing from a network.
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import files
-from pipeline.amounts import amount, count, many
+from pipeline import files, lenient, markup
+from pipeline.amounts import count, many
 from pipeline.curves import HEIGHT, WIDTH, Curve, curves_of
 from pipeline.layout import Run, ValidateFolder
 from pipeline.record import FileStamp, read_record
@@ -93,15 +92,15 @@ class Page:
         outcomes = result["stages"]
         broken = [name for name in stages if outcomes.get(name, {}).get("verdict") == "failed"]
         standing = set(stages[: stages.index(broken[0])] if broken else stages)
-        source = _object(run.collect.source) if "collect" in standing else {}
-        history = _json(run.collect.history) if "collect" in standing else None
+        source = lenient.mapping(run.collect.source) if "collect" in standing else {}
+        history = lenient.content(run.collect.history) if "collect" in standing else None
         validate = run.validate
         if "validate" in broken:
             validate = ValidateFolder(run.failed("validate"))
         heard = "validate" in standing or "validate" in broken
-        report = _object(validate.report) if heard else {}
-        manifest = _object(run.release.manifest) if "package" in standing else {}
-        receipt = _object(run.push.receipt) if "push" in standing else {}
+        report = lenient.mapping(validate.report) if heard else {}
+        manifest = lenient.mapping(run.release.manifest) if "package" in standing else {}
+        receipt = lenient.mapping(run.push.receipt) if "push" in standing else {}
         parts, stamps = _files(run, standing)
         return cls(
             name=run.root.parent.name,
@@ -119,7 +118,7 @@ class Page:
             sounds=sounds_of(validate.samples, run.page) if heard else (),
             targets=tuple(
                 {key: target.get(key) for key in _TARGET}
-                for target in _objects(receipt.get("targets"))
+                for target in lenient.mappings(receipt.get("targets"))
                 if target.get("commit")  # a dry run publishes nothing
             ),
             command=_command(run.overrides),
@@ -153,35 +152,7 @@ def write(run: Run, result: Mapping[str, Any], stages: Sequence[str]) -> None:
 
 def render(page: Page) -> str:
     """Give the page as HTML: the same text for the same run."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=True,
-    )
-    environment.filters["amount"] = amount
-    return environment.get_template(TEMPLATE).render(page=page, width=WIDTH, height=HEIGHT)
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def _object(path: Path) -> Mapping[str, Any]:
-    content = _json(path)
-    return content if isinstance(content, Mapping) else {}
-
-
-def _objects(value: Any) -> list[Mapping[str, Any]]:
-    found = value if isinstance(value, list) else []
-    return [entry for entry in found if isinstance(entry, Mapping)]
+    return markup.render(TEMPLATE, page=page, width=WIDTH, height=HEIGHT)
 
 
 def _described(source: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -200,7 +171,7 @@ def _described(source: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 def _checks(report: Mapping[str, Any]) -> tuple[Mapping[str, str], ...]:
     checks = [
         {key: str(check.get(key) or "") for key in ("name", "verdict", "message", "remedy")}
-        for check in _objects(report.get("checks"))
+        for check in lenient.mappings(report.get("checks"))
     ]
     rank = {verdict: position for position, verdict in enumerate(VERDICTS[:2])}
     return tuple(sorted(checks, key=lambda check: rank.get(check["verdict"], len(rank))))

@@ -8,12 +8,13 @@ the pictures whose names begin like it.
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+from pipeline import lenient
 
 INLINE_LIMIT = 16 << 20
 """Bytes of sounds and pictures that still go into the page: mail takes about 25 MB, base64 adds a
@@ -42,7 +43,7 @@ class Sound:
 
 def sounds_of(folder: Path, page: Path, limit: int = INLINE_LIMIT) -> tuple[Sound, ...]:
     """Give the sounds of a folder for a page at ``page``; none when there is no such folder."""
-    entries = [entry for entry in _entries(folder) if _is_file(folder, entry.get("file"), ".wav")]
+    entries = entries_of(folder)
     pictures = [_pictures(folder, entry) for entry in entries]
     shown = [folder / entry["file"] for entry in entries]
     shown += [folder / name for names in pictures for name in names]
@@ -63,12 +64,13 @@ def sounds_of(folder: Path, page: Path, limit: int = INLINE_LIMIT) -> tuple[Soun
     return tuple(sounds)
 
 
-def _entries(folder: Path) -> list[Mapping[str, Any]]:
-    try:
-        listed = json.loads((folder / LIST).read_text(encoding="utf-8"))["samples"]
-        return [entry for entry in listed if isinstance(entry, Mapping)]
-    except (OSError, ValueError, KeyError, TypeError):
-        return [{"file": path.name} for path in sorted(folder.glob("*.wav"))]
+def entries_of(folder: Path) -> list[Mapping[str, Any]]:
+    """Give what is listed of every sound that is in a folder; none when there is no such folder."""
+    listed = lenient.mapping(folder / LIST).get("samples")
+    if not isinstance(listed, list):
+        listed = [{"file": path.name} for path in sorted(folder.glob("*.wav"))]
+    entries = lenient.mappings(listed)
+    return [entry for entry in entries if _is_file(folder, entry.get("file"), ".wav")]
 
 
 def _pictures(folder: Path, entry: Mapping[str, Any]) -> list[str]:
