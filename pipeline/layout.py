@@ -187,6 +187,55 @@ class PushFolder:
 
 
 @dataclass(frozen=True)
+class ReleaseRuns:
+    """All variants of one release: ``outputs/<release>/``."""
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        """The release."""
+        return self.root.name
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The run of every variant, by name; none when there is no such folder.
+
+        A folder in which a run has not begun its work is no variant yet.
+        """
+        if not self.root.is_dir():
+            return ()
+        outputs = Outputs(self.root.parent)
+        runs = [Run(folder, outputs) for folder in sorted(self.root.iterdir())]
+        return tuple(run for run in runs if run.config.is_file() or run.result.is_file())
+
+    @property
+    def locks(self) -> Path:
+        """The folder of all locks of this release."""
+        return self.root / ".locks"
+
+    @property
+    def lock(self) -> Path:
+        """The lock of the board; a variant's name never begins with a dot."""
+        return self.locks / ".board.lock"
+
+    @property
+    def board_json(self) -> Path:
+        """Every variant side by side, for programs."""
+        return self.root / "board.json"
+
+    @property
+    def board_md(self) -> Path:
+        """The same as a table, for a chat or a README."""
+        return self.root / "board.md"
+
+    @property
+    def board_html(self) -> Path:
+        """The same as a page, with the sounds."""
+        return self.root / "board.html"
+
+
+@dataclass(frozen=True)
 class Run:
     """One variant of one release: ``outputs/<release>/<variant>/``."""
 
@@ -213,6 +262,11 @@ class Run:
     def failed(self, name: str) -> Path:
         """What a stage that failed had written, for people to look at."""
         return self.root / f"{name}.failed"
+
+    @property
+    def siblings(self) -> ReleaseRuns:
+        """All variants of this release, this one too."""
+        return ReleaseRuns(self.root.parent)
 
     @property
     def train(self) -> TrainFolder:
@@ -257,7 +311,7 @@ class Run:
     @property
     def lock(self) -> Path:
         """The lock that keeps two runs out of one folder."""
-        return self.root.parent / ".locks" / f"{self.root.name}.lock"
+        return self.siblings.locks / f"{self.root.name}.lock"
 
     @property
     def config(self) -> Path:
