@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from huggingface_hub import close_session, constants
 from hypothesis import HealthCheck, settings
 
 from tests.command import Place, make_place
@@ -23,6 +24,17 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
     """A Hugging Face Hub of our own, without a repository."""
     with serve(tmp_path / "hub") as running:
         yield running
+
+
+@pytest.fixture
+def logged_in(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The client of this process as a person has it who is logged in as ada."""
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setenv("HF_TOKEN", hub.tokens["write"])
+    close_session()
+    yield
+    close_session()
 
 
 @pytest.fixture

@@ -2,12 +2,10 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import close_session, constants
 
 from pipeline.errors import PushError
 from pipeline.schema import HubConfig
@@ -15,19 +13,12 @@ from tests.command import environment, pipeline
 from tests.hub import Hub
 from tests.releases import Fabricated, fabricate, package, push
 
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+pytestmark = [
+    pytest.mark.usefixtures("logged_in"),
+    pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning"),
+]
 
 REPO = "lab/small"
-
-
-@pytest.fixture(autouse=True)
-def client(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setenv("HF_TOKEN", hub.tokens["write"])
-    close_session()
-    yield
-    close_session()
 
 
 def pushed(hub: Hub, tmp_path: Path, number: int, **changed: Any) -> Fabricated:

@@ -1,13 +1,12 @@
 """A push to the Hub, through the unmodified client, as the Hub sees it."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import HfApi, close_session, constants, hf_hub_download, snapshot_download
+from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
 
 from pipeline.errors import PushError
 from pipeline.layout import STAGE_JSON
@@ -17,22 +16,14 @@ from stages.push.kept_card import SIGNED
 from tests.hub import Hub
 from tests.releases import Fabricated, fabricate, package, push
 
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+pytestmark = [
+    pytest.mark.usefixtures("logged_in"),
+    pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning"),
+]
 
 REPO = "lab/small"
 FILES = ["README.md", "SHA256SUMS", "compression_state_dict.bin", "release.json", "state_dict.bin"]
 KNOWN = [".gitattributes", *FILES]
-
-
-@pytest.fixture(autouse=True)
-def client(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The client as a person has it who is logged in as ada."""
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setenv("HF_TOKEN", hub.tokens["write"])
-    close_session()
-    yield
-    close_session()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from huggingface_hub import close_session, constants
 
 from pipeline.files import file_digest
 from pipeline.stage import Task
@@ -43,14 +42,9 @@ class Told:
 
 
 @pytest.fixture
-def repository(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setenv("HF_TOKEN", hub.tokens["write"])
-    close_session()
+def repository(hub: Hub, logged_in: None) -> Repository:
     hub.seed("lab/small", {})
-    yield Repository("lab/small", hub.endpoint)
-    close_session()
+    return Repository("lab/small", hub.endpoint)
 
 
 def parcel(folder: Path, name: str, size: int) -> SentFile:
