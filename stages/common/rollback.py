@@ -13,8 +13,8 @@ from typing import Any
 
 from pipeline.errors import PushError, SourceError
 from pipeline.layout import PushFolder
-from stages.common.hub.client import configured_endpoint
 from stages.common.hub.contents import ATTRIBUTES, Change, HeldFile, Tree
+from stages.common.hub.endpoint import is_own
 from stages.common.hub.landing import Landing
 from stages.common.hub.repository import Repository
 from stages.common.hub.restoring import copies
@@ -195,7 +195,7 @@ def _hub_entry(path: Path) -> Published:
 
 def _demand_own(entry: Published, receipt: Path) -> None:
     """Refuse to send the token to a Hub that only a receipt names, which anybody can write."""
-    if entry.endpoint not in (None, configured_endpoint()):
+    if not is_own(entry.endpoint):
         raise PushError(
             f"The receipt is of another Hub, {entry.endpoint}, which would get your token.",
             str(receipt),

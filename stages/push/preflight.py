@@ -9,7 +9,7 @@ from pipeline.errors import PushError
 from pipeline.schema import PushConfig
 from pipeline.stage import Problem
 from stages.common.hub.account import FINE_GRAINED, READ, Account
-from stages.common.hub.client import configured_endpoint
+from stages.common.hub.endpoint import own_endpoint
 from stages.common.hub.repository import MAIN, Refs, Repository, State
 
 GATES: dict[str, str | bool] = {"auto": "auto", "manual": "manual", "off": False}
@@ -52,7 +52,7 @@ def unusable(config: PushConfig) -> list[Problem]:
             )
         )
     endpoint = config.endpoint
-    if "@" in urlsplit(endpoint or configured_endpoint()).netloc:
+    if "@" in urlsplit(endpoint or own_endpoint()).netloc:
         found.append(
             Problem(
                 "The Hub's address holds a name or a password, which every run would write down.",

@@ -10,13 +10,6 @@ from stages.common.hub.failure import Failure, kinds
 from stages.common.hub.overheard import overheard
 
 
-def configured_endpoint() -> str:
-    """Give the Hub's address of this environment: that of ``HF_ENDPOINT``, else the public Hub."""
-    from huggingface_hub import constants
-
-    return str(constants.ENDPOINT)
-
-
 @contextmanager
 def told(repo_id: str, endpoint: str, say: Callable[[str], None]) -> Iterator[None]:
     """Turn the client's errors into ours, and its warnings into notes.

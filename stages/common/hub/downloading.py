@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import SourceError
+from stages.common.hub.endpoint import is_own, own_token, repository_url
 
 _REPO_ID = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
 _ILLEGAL = re.compile(r"--|\.\.|[.-](?:/|$)|\.git$")
@@ -122,20 +123,6 @@ def size_of(repo_id: str, file_name: str, revision: str = "main") -> int | None:
         return None
 
 
-def own_token(endpoint: str | None) -> bool | None:
-    """Tell the client whether a Hub may get the user's token: no other one than their own.
-
-    An address can come from a receipt, which anybody can write. The user's is that of
-    ``HF_ENDPOINT``, else the public Hub.
-
-    Returns:
-        ``None`` for the client's own way, which is to send it; ``False`` for not sending it.
-    """
-    from huggingface_hub import constants
-
-    return None if endpoint in (None, constants.ENDPOINT) else False
-
-
 def default_cache() -> Path | None:
     """Give the cache that AudioCraft was told to use; ``None`` for huggingface_hub's own."""
     folder = os.environ.get("AUDIOCRAFT_CACHE_DIR")
@@ -179,12 +166,12 @@ def translated(
     advice: Advice = RELEASING,
 ) -> Iterator[None]:
     """Turn the library's errors into ours."""
-    from huggingface_hub import constants, errors
+    from huggingface_hub import errors
 
-    page = f"{(endpoint or constants.ENDPOINT).rstrip('/')}/{repo_id}"
+    page = repository_url(repo_id, endpoint)
     ask = "Ask there for access, then log in (hf auth login) or set HF_TOKEN."
     log_in = "If it is private, log in (hf auth login) or set HF_TOKEN."
-    if own_token(endpoint) is False:  # to log in would change nothing
+    if not is_own(endpoint):  # to log in would change nothing
         ask = log_in = (
             f"Your token was not sent there. If that Hub is yours: HF_ENDPOINT={endpoint}"
         )

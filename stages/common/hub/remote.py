@@ -10,13 +10,8 @@ from urllib.parse import unquote
 
 from pipeline.errors import SourceError
 from stages.common.hub.contents import HeldFile, Tree
-from stages.common.hub.downloading import (
-    VERIFYING,
-    default_cache,
-    is_repo_id,
-    own_token,
-    translated,
-)
+from stages.common.hub.downloading import VERIFYING, default_cache, is_repo_id, translated
+from stages.common.hub.endpoint import own_endpoint, own_token
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PAGE = re.compile(r"(?P<id>[^/]+/[^/]+?)(?:/(?:tree|blob|resolve)/(?P<revision>[^/]+).*)?/*")
@@ -149,9 +144,7 @@ def snapshot(repo_id: str, revision: str = "main", cache_dir: Path | None = None
 
 def page_of(url: str) -> tuple[str, str | None] | None:
     """Give the repository and the revision whose page an address is; ``None`` for any other."""
-    from huggingface_hub import constants
-
-    prefix = f"{constants.ENDPOINT.rstrip('/')}/"
+    prefix = f"{own_endpoint()}/"
     path = url.partition("?")[0].partition("#")[0]
     found = _PAGE.fullmatch(path.removeprefix(prefix)) if path.startswith(prefix) else None
     if found is None or not is_repo_id(found["id"]):
