@@ -24,12 +24,16 @@ _RESET = re.compile(r"\br=0;t=(\d+)")
 _LINE = 200
 
 
+def http_error() -> type[Exception]:
+    """Give the HTTP library's own error, whichever library this version of the client uses."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return next(base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception))
+
+
 def kinds() -> tuple[type[Exception], ...]:
     """Give the classes of errors that a call of the client may raise."""
-    from huggingface_hub import errors
-
-    # The first base is the HTTP library's own error, whichever library this version uses.
-    return (*errors.HfHubHTTPError.__bases__, ValueError, RuntimeError)
+    return (http_error(), OSError, ValueError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class Failure:
                     gated=isinstance(found, errors.GatedRepoError),
                     revision=isinstance(found, errors.RevisionNotFoundError),
                 )
-        broken = (errors.HfHubHTTPError.__bases__[0], ConnectionError, TimeoutError)
+        broken = (http_error(), ConnectionError, TimeoutError)
         offline = any(isinstance(found, errors.OfflineModeIsEnabled) for found in chain)
         # What lies at the bottom is the socket's error, or that of a library below the client's.
         network = any(isinstance(found, broken) for found in chain) and not offline

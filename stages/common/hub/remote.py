@@ -12,6 +12,7 @@ from pipeline.errors import SourceError
 from stages.common.hub.contents import HeldFile, Tree
 from stages.common.hub.downloading import VERIFYING, default_cache, is_repo_id, translated
 from stages.common.hub.endpoint import own_endpoint, own_token
+from stages.common.hub.failure import http_error
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PAGE = re.compile(r"(?P<id>[^/]+/[^/]+?)(?:/(?:tree|blob|resolve)/(?P<revision>[^/]+).*)?/*")
@@ -61,7 +62,7 @@ def tree(repo_id: str, revision: str = "main", endpoint: str | None = None) -> R
             entries = list(api.list_repo_tree(repo_id, revision=commit, recursive=True))
         except HfHubHTTPError:
             raise
-        except (_network_error(), ConnectionError):
+        except (http_error(), ConnectionError):
             return None
     files = {entry.path: held(entry) for entry in entries if isinstance(entry, RepoFile)}
     return RemoteTree(repo_id, commit, files, endpoint)
@@ -103,7 +104,7 @@ def part(tree: RemoteTree, name: str, start: int, length: int) -> bytes:
                 content = response.read() if response.status_code == 206 else b""
         except HfHubHTTPError:
             raise
-        except _network_error() as error:
+        except http_error() as error:
             raise OSError(str(error)) from error
     if len(content) != length:
         what = f"{name} of {repo_id} cannot be read in parts."
@@ -115,13 +116,6 @@ def held(entry: Any) -> HeldFile:
     """Read the client's description of a file, a ``RepoFile``."""
     sha256 = entry.lfs.sha256 if entry.lfs else None
     return HeldFile(entry.path, entry.size, entry.blob_id, sha256)
-
-
-def _network_error() -> type[Exception]:
-    """Give the HTTP library's own error, whichever library this version of the client uses."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    return next(base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception))
 
 
 def snapshot(repo_id: str, revision: str = "main", cache_dir: Path | None = None) -> Path | None:
