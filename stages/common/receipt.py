@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,10 @@ from typing import Any
 
 from pipeline.errors import FormatError
 from stages.common.claims import Claim, claims_in
-from stages.common.hub import is_repo_id
+from stages.common.hub import is_commit, is_repo_id
 
 FORMAT = 1
 """Of receipt.json."""
-
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,7 @@ def _published(entry: Mapping[str, Any], path: Path) -> Published:
         raise _none(path)
     if not isinstance(repo_id, str) or not is_repo_id(repo_id):
         raise _none(path)
-    if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+    if not isinstance(commit, str) or not is_commit(commit):
         raise _none(path)
     claims = dict(claims_in(path.name, files)) if isinstance(files, Mapping) else {}
     sound = {name: claim for name, claim in claims.items() if claim is not None}

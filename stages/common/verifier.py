@@ -18,7 +18,7 @@ from pipeline.sheet import Remark
 from pipeline.stage import Progress
 from stages.common import sources
 from stages.common.copies import Copy, FolderCopy
-from stages.common.hub import default_cache, is_repo_id, remote
+from stages.common.hub import default_cache, is_repo_id, remote, snapshot
 from stages.common.receipt import Published, read_receipt
 from stages.common.release_folder import is_release
 from stages.common.remote_copies import AddressCopy, HubCopy
@@ -120,7 +120,7 @@ def _of_repository(repo_id: str, revision: str, doubt: Doubt, progress: Progress
 
 
 def _cached(repo_id: str, revision: str, cache: Path | None) -> Copy:
-    folder = remote.snapshot(repo_id, revision, cache)
+    folder = snapshot(repo_id, revision, cache)
     if folder is None:
         raise SourceError(
             f"The Hub cache has no {repo_id} at {revision}.",

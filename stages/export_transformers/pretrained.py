@@ -114,14 +114,9 @@ def find(name: str) -> Pretrained | None:
     if name and expanded(name).is_dir():
         return Pretrained(expanded(name))
     for cache in _caches():
-        root = cache / f"models--{name.replace('/', '--')}"
-        try:
-            commit = (root / "refs" / "main").read_text("utf-8").strip()
-        except OSError:
-            continue
-        found = Pretrained(root / "snapshots" / commit)
-        if (found.folder / CONFIG).is_file() and any((found.folder / w).is_file() for w in WEIGHTS):
-            return found
+        folder = hub.snapshot(name, cache_dir=cache)
+        if folder and (folder / CONFIG).is_file() and any((folder / w).is_file() for w in WEIGHTS):
+            return Pretrained(folder)
     return None
 
 

@@ -25,6 +25,7 @@ from pipeline import files
 from pipeline.errors import LockedError, PushError
 from pipeline.manifest import canonical
 from pipeline.stage import Progress, Task
+from stages.common.hub.caches import folder_name
 from stages.common.hub.contents import HeldFile, Tree
 from stages.push.listing import SentFile
 
@@ -50,7 +51,7 @@ class CachedRepo:
             patience: seconds to wait for another publisher.
         """
         self.patience = patience
-        folder = "--".join(["models", *repo_id.split("/")])
+        folder = folder_name(repo_id)
         self.root = cache / folder
         self.lock = cache / ".locks" / folder / "publish.lock"
         self.blobs, self.snapshots = self.root / "blobs", self.root / "snapshots"

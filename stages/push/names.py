@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from pipeline.stage import Problem
+from stages.common.hub import is_commit
 
 _PART = re.compile(r"\w(?:[\w.-]{0,94}\w)?", re.ASCII)
 _REVISION = re.compile(r"\w[\w.+-]*(?:/\w[\w.+-]*)*", re.ASCII)
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def bad_repo_id(repo_id: str) -> Problem | None:
@@ -41,6 +41,6 @@ def bad_revision(key: str, name: str) -> Problem | None:
             "Letters, digits, '.', '-', '_', '+' and '/', and no '..' in it.",
             f"For example: {key}={'main' if key.endswith('revision') else 'v1.0.0'}",
         )
-    if _COMMIT.fullmatch(name):
+    if is_commit(name):
         return Problem(f"{key} reads like a commit: {name}.", hint="Name a branch or a tag.")
     return None

@@ -1,12 +1,17 @@
 """The one place that talks to the Hugging Face Hub: downloads, repositories, commits, accounts."""
 
-from stages.common.hub.downloading import (
-    cached,
-    commit_of,
-    default_cache,
-    download,
-    is_repo_id,
-    size_of,
-)
+from stages.common.hub.caches import commit_of, default_cache, folder_name, snapshot
+from stages.common.hub.downloading import cached, download, size_of
+from stages.common.hub.names import is_commit, is_repo_id
 
-__all__ = ["cached", "commit_of", "default_cache", "download", "is_repo_id", "size_of"]
+__all__ = [
+    "cached",
+    "commit_of",
+    "default_cache",
+    "download",
+    "folder_name",
+    "is_commit",
+    "is_repo_id",
+    "size_of",
+    "snapshot",
+]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import SourceError
+from stages.common.hub.caches import default_cache
 from stages.common.hub.endpoint import is_own, own_token, repository_url
-
-_REPO_ID = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
-_ILLEGAL = re.compile(r"--|\.\.|[.-](?:/|$)|\.git$")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+from stages.common.hub.names import is_repo_id
 
 
 @dataclass(frozen=True)
@@ -43,11 +39,6 @@ VERIFYING = Advice(
     "It was there a moment ago; run the same command again.",
     "Look at the network and at HF_HUB_OFFLINE.",
 )
-
-
-def is_repo_id(text: str) -> bool:
-    """Tell whether a text has the form of a repository's id, ``org/name``."""
-    return bool(_REPO_ID.fullmatch(text)) and not _ILLEGAL.search(text)
 
 
 def download(
@@ -121,19 +112,6 @@ def size_of(repo_id: str, file_name: str, revision: str = "main") -> int | None:
             return get_hf_file_metadata(hf_hub_url(repo_id, file_name, revision=revision)).size
     except SourceError:  # the download that follows says what is wrong
         return None
-
-
-def default_cache() -> Path | None:
-    """Give the cache that AudioCraft was told to use; ``None`` for huggingface_hub's own."""
-    folder = os.environ.get("AUDIOCRAFT_CACHE_DIR")
-    return Path(folder) if folder else None
-
-
-def commit_of(path: Path) -> str | None:
-    """Give the commit that a file in a Hub cache belongs to: ``snapshots/<COMMIT>/NAME``."""
-    folders = zip(path.parts, path.parts[1:], strict=False)
-    found = [name for folder, name in folders if folder == "snapshots" and _COMMIT.fullmatch(name)]
-    return found[-1] if found else None
 
 
 def _demand_repo_id(repo_id: str) -> None:

@@ -1,20 +1,19 @@
-"""What a repository holds at a commit, and where its page and its cached snapshots are."""
+"""What a repository holds at a commit, and where its page is."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from pipeline.errors import SourceError
 from stages.common.hub.contents import HeldFile, Tree
-from stages.common.hub.downloading import VERIFYING, default_cache, is_repo_id, translated
+from stages.common.hub.downloading import VERIFYING, translated
 from stages.common.hub.endpoint import own_endpoint, own_token
 from stages.common.hub.failure import http_error
+from stages.common.hub.names import is_repo_id
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _PAGE = re.compile(r"(?P<id>[^/]+/[^/]+?)(?:/(?:tree|blob|resolve)/(?P<revision>[^/]+).*)?/*")
 
 
@@ -116,24 +115,6 @@ def held(entry: Any) -> HeldFile:
     """Read the client's description of a file, a ``RepoFile``."""
     sha256 = entry.lfs.sha256 if entry.lfs else None
     return HeldFile(entry.path, entry.size, entry.blob_id, sha256)
-
-
-def snapshot(repo_id: str, revision: str = "main", cache_dir: Path | None = None) -> Path | None:
-    """Give the folder in a Hub cache from which a revision is served without a network.
-
-    Args:
-        repo_id: ``org/name``.
-        revision: a branch, a tag or a commit.
-        cache_dir: the Hub cache; by default the one that AudioCraft, or the Hub's client, uses.
-    """
-    from huggingface_hub import constants
-
-    cache = cache_dir or default_cache() or Path(constants.HF_HUB_CACHE)
-    root = cache / "--".join(["models", *repo_id.split("/")])
-    ref = root / "refs" / revision
-    commit = ref.read_text("utf-8", "replace") if ref.is_file() else revision
-    folder = root / "snapshots" / commit
-    return folder if _COMMIT.fullmatch(commit) and folder.is_dir() else None
 
 
 def page_of(url: str) -> tuple[str, str | None] | None:

@@ -97,11 +97,6 @@ def test_audiocraft_says_where_its_cache_is(weights, cache, offline, monkeypatch
     assert cached("me/small", weights.name) == download("me/small", weights.name)
 
 
-def test_a_file_outside_of_a_cache_has_no_commit(weights):
-    assert commit_of(weights) is None
-    assert commit_of(Path("snapshots/main/state_dict.bin")) is None
-
-
 ASK = """
 import json, sys
 from pathlib import Path
