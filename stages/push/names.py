@@ -5,26 +5,22 @@ from __future__ import annotations
 import re
 
 from pipeline.stage import Problem
-from stages.common.hub import is_commit
+from stages.common.hub import is_commit, is_repo_id
 
-_PART = re.compile(r"\w(?:[\w.-]{0,94}\w)?", re.ASCII)
 _REVISION = re.compile(r"\w[\w.+-]*(?:/\w[\w.+-]*)*", re.ASCII)
 
 
 def bad_repo_id(repo_id: str) -> Problem | None:
     """Tell when an id is not ``org/name`` as the Hub allows it."""
+    if is_repo_id(repo_id):
+        return None
     hint = "Give it as org/name: push.repo_id=my-org/my-model"
-    parts = repo_id.split("/")
-    if len(parts) != 2:
+    if repo_id.count("/") != 1:
         return Problem(f"push.repo_id is not org/name: {repo_id!r}.", hint=hint)
-    for part in parts:
-        if not _PART.fullmatch(part):
-            rule = "1 to 96 letters, digits, '-', '_' and '.', with no '-' or '.' at either end"
-            return Problem(f"push.repo_id is not allowed on the Hub: {repo_id!r}.", rule, hint)
+    rule = "1 to 96 letters, digits, '-', '_' and '.', with no '-' or '.' at either end"
     if "--" in repo_id or ".." in repo_id or repo_id.endswith(".git"):
         rule = "It may hold neither '--' nor '..' and may not end in '.git'."
-        return Problem(f"push.repo_id is not allowed on the Hub: {repo_id!r}.", rule, hint)
-    return None
+    return Problem(f"push.repo_id is not allowed on the Hub: {repo_id!r}.", rule, hint)
 
 
 def bad_revision(key: str, name: str) -> Problem | None:

@@ -41,6 +41,16 @@ def test_bad_ids_show_the_form_that_works(repo_id: str) -> None:
     assert problem.hint.endswith("push.repo_id=my-org/my-model")
 
 
+@pytest.mark.parametrize(
+    ("repo_id", "rule"),
+    [("a/b.", "at either end"), ("a/" + "x" * 97, "1 to 96"), ("a/b--c", "neither '--'")]
+    + [("a/b.git", "end in '.git'"), ("a/ü", "letters, digits")],
+)
+def test_a_bad_id_is_told_the_rule_that_it_breaks(repo_id: str, rule: str) -> None:
+    problem = bad_repo_id(repo_id)
+    assert problem is not None and rule in problem.where
+
+
 @pytest.mark.parametrize("name", ["main", "v1.0.0", "1.0.0+build", "a/b", "v1_2"])
 def test_good_revisions(name: str) -> None:
     assert bad_revision("push.tag", name) is None
