@@ -159,7 +159,7 @@ def plan(what: Path, say: Callable[[str], None] = lambda _: None) -> Rollback:
             "There is nothing to take back.",
         )
     before, after = repository.tree(_parent(entry)), repository.tree(entry.commit)
-    now = after if head == entry.commit else repository.tree(head)
+    now = repository.tree(head)
     changed = {path for path in {*before, *after} - {ATTRIBUTES} if _differ(path, before, after)}
     _demand_unchanged(repository, entry, head, changed, (before, after, now))
     behind = sorted(path for path in changed if _differ(path, before, now))

@@ -142,7 +142,7 @@ class Publishing:
             return landed
         if not self.config.pr:
             return None
-        for number in islice(self.repository.open_proposals(), _LOOKED_AT):
+        for number in self.repository.open_proposals(_LOOKED_AT):
             commit = refs.proposals.get(number)
             if commit and not difference.change.missing(self.repository.tree(commit)):
                 url = self.repository.proposal_url(number)

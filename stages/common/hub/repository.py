@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -91,6 +92,7 @@ class Repository:
         self.api = HfApi(endpoint=address, library_name=CLIENT, library_version=__version__)
         self.endpoint = str(self.api.endpoint)
         self.say, self.patience = say, Patience(say)
+        self._trees = dict[str, Tree]()
 
     @property
     def url(self) -> str:
@@ -163,17 +165,25 @@ class Repository:
             dict(sorted(proposals.items())),
         )
 
-    def open_proposals(self) -> Iterator[int]:
-        """Give the numbers of the pull requests that are still open, the newest first."""
+    def open_proposals(self, most: int) -> list[int]:
+        """Give the numbers of the pull requests that are still open, the newest first.
+
+        Args:
+            most: how many to give at most.
+        """
         with self.told():
             found = self.api.get_repo_discussions(
                 self.repo_id, discussion_type="pull_request", discussion_status="open"
             )
-            for each in found:
-                yield each.num
+            return [each.num for each in islice(found, most)]
 
     def tree(self, commit: str) -> Tree:
-        """List the files of a commit with their digests."""
+        """List the files of a commit with their digests; asked once, because none ever changes."""
+        if commit not in self._trees:
+            self._trees[commit] = self._tree(commit)
+        return self._trees[commit]
+
+    def _tree(self, commit: str) -> Tree:
         from huggingface_hub import RepoFile
 
         with self.told():  # patient is the client itself, here and with the history

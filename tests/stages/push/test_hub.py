@@ -127,6 +127,8 @@ def test_a_changed_file_is_one_commit_and_one_upload(hub: Hub, tmp_path: Path) -
     made.make(hub_push(hub, tag="v1.1.0"))
     assert asked(hub, "commit") == 1 and len(commits(hub)) == 3
     assert asked(hub, "lfs-upload") == 1
+    trees = [request.path for request in hub.requests if request.route == "tree"]
+    assert trees and len(trees) == len(set(trees))  # the Hub counts questions
     assert entry(made)["changes"] == {
         "added": [],
         "changed": ["README.md", "SHA256SUMS", "release.json", "state_dict.bin"],
