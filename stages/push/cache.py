@@ -14,8 +14,9 @@ from typing import Any
 from pipeline import files
 from pipeline.errors import PushError
 from pipeline.stage import Context, Problem, Progress
+from stages.common.hub.contents import Tree
 from stages.push.cached_repo import CachedRepo, commit_id
-from stages.push.difference import Difference
+from stages.push.difference import Difference, changes
 from stages.push.listing import text_size
 from stages.push.target import Publication, receipt_files
 
@@ -82,7 +83,8 @@ class Cache:
                     for line in difference.lines():
                         ctx.progress.note(f"cache: {line}")
                 repo.put(commit, publication.files, staging, ctx.progress)
-                self._verify(repo, commit, difference)
+                after = repo.tree(commit)
+                self._verify(repo, difference, after)
                 for ref in publication.refs:
                     repo.write_ref(ref, commit, staging)
         except OSError as error:
@@ -100,14 +102,14 @@ class Cache:
             "previous": previous,
             "refs": list(publication.refs),
             "changed": bool(moved),
-            "changes": difference.told(),
+            "changes": changes(difference.tree, after, listed),
             "files": receipt_files(publication),
             "cache_dir": str(self.root),
             "load_with": environment,
         }
 
-    def _verify(self, repo: CachedRepo, commit: str, difference: Difference) -> None:
-        missing = difference.change.missing(repo.tree(commit))
+    def _verify(self, repo: CachedRepo, difference: Difference, after: Tree) -> None:
+        missing = difference.change.missing(after)
         if missing:
             raise PushError(
                 f"The cache does not hold what was published: {', '.join(missing)}.",

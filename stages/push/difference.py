@@ -73,15 +73,6 @@ class Difference:
             names = ", ".join(sorted(self.strangers))
             yield f"  not of this release, left alone (push.delete_stale=true deletes): {names}"
 
-    def told(self) -> dict[str, list[str]]:
-        """Say it for programs."""
-        return {
-            "added": list(self.change.added(self.tree)),
-            "changed": list(self.change.altered(self.tree)),
-            "deleted": list(self.change.deleted(self.tree)),
-            "same": list(self.change.same(self.tree)),
-        }
-
 
 def changes(before: Tree, after: Tree, files: Collection[str]) -> dict[str, list[str]]:
     """Say for programs what a commit did to the files of a release, and which others it deleted."""

@@ -37,7 +37,10 @@ def entry(
     landed: Landed,
     release: Mapping[str, SentFile],
     receipt: Path,
-    **names: str | None,
+    *,
+    branch: str,
+    tag: str | None,
+    tag_was: str | None,
 ) -> dict[str, Any]:
     """Give the entry of the receipt.
 
@@ -46,7 +49,9 @@ def entry(
         landed: the commit.
         release: its files as they were sent.
         receipt: where the receipt will be.
-        names: ``branch``, ``tag`` and ``tag_was``, the commit that a moved tag was taken from.
+        branch: that was moved, or proposed to.
+        tag: that names the commit, where one does.
+        tag_was: the commit that a moved tag was taken from.
     """
     tree, before = repository.tree(landed.commit), repository.tree(landed.parent)
     page = repository.proposal_url(landed.number) if landed.number else None
@@ -54,8 +59,10 @@ def entry(
         "target": "hub",
         "endpoint": repository.endpoint,
         "repo_id": repository.repo_id,
-        "url": page or f"{repository.url}/tree/{names['tag'] or names['branch']}",
-        **names,
+        "url": page or f"{repository.url}/tree/{tag or branch}",
+        "branch": branch,
+        "tag": tag,
+        "tag_was": tag_was,
         "pull_request": landed.number,
         "parent": landed.parent,
         "commit": landed.commit,
