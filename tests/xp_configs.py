@@ -193,6 +193,51 @@ MELODY: dict[str, Any] = {
     "fuser.cross": [],
     "fuser.prepend": ["self_wav", "description"],
 }
+STYLE: dict[str, Any] = {
+    "conditioners.self_wav": {
+        "model": "style",
+        "style": {
+            "model_name": "mert",
+            "transformer_scale": "default",
+            "sample_rate": 32000,
+            "encodec_checkpoint": "//pretrained/facebook/encodec_32khz",
+            "encodec_n_q": 3,
+            "length": 3.0,
+            "n_q_out": 6,
+            "bins": 1024,
+            "batch_norm": True,
+        },
+    },
+    "fuser.cross": [],
+    "fuser.prepend": ["self_wav", "description"],
+}
+MAGNET: dict[str, Any] = {
+    "solver": "magnet",
+    "lm_model": "transformer_lm_magnet",
+    "transformer_lm.causal": False,
+    "codebooks_pattern": {"modeling": "parallel", "parallel": {"empty_initial": -1}},
+    "masking": {"span_len": 3},
+}
+JASCO: dict[str, Any] = {
+    "solver": "jasco",
+    "lm_model": "flow_matching",
+    "compression_model_latent_dim": 128,
+    "conditioners.self_wav": {
+        "model": "drum_latents",
+        "drum_latents": {
+            "sample_rate": 32000,
+            "out_dim": 2,
+            "compression_model_latent_dim": "${compression_model_latent_dim}",
+        },
+    },
+    "conditioners.chords": {"model": "chords_emb", "chords_emb": {"card": 194, "out_dim": 16}},
+    "fuser.ignore": ["chords", "self_wav"],
+    "transformer_lm.causal": False,
+    "transformer_lm.skip_connections": False,
+    "transformer_lm.flow_dim": "${compression_model_latent_dim}",
+    "transformer_lm.chords_dim": "${conditioners.chords.chords_emb.out_dim}",
+    "transformer_lm.drums_dim": "${conditioners.self_wav.drum_latents.out_dim}",
+}
 STEREO: dict[str, Any] = {
     "channels": 2,
     "interleave_stereo_codebooks.use": True,

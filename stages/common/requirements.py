@@ -108,6 +108,12 @@ CONDITIONER_RULES: dict[str, dict[str, Rule]] = {
     "lut": {"n_bins": _count, "dim": _count, "tokenizer": _text},
     "chroma_stem": {"sample_rate": _count, "n_chroma": _count, "radix2_exp": _count},
     "clap": {"dim": _count, "checkpoint": _text},
+    "style": {
+        "model_name": _text,
+        "sample_rate": _count,
+        "encodec_checkpoint": _text,
+        "length": _number,
+    },
 }
 """By model, what a conditioner takes below ``conditioners.NAME.MODEL``."""
 

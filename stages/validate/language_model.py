@@ -1,104 +1,17 @@
-"""The tensors of MusicGen's and AudioGen's language model, as AudioCraft's builders make them.
+"""The tensors of AudioCraft's autoregressive language model, and of MAGNeT's, as it builds them.
 
-Source: ``LMModel`` and ``StreamingTransformer`` of AudioCraft 1.3.0; checked against checkpoints
-that it wrote.
+The two have the same: what MAGNeT adds, the masks of its attention, is no part of a state.
+
+Source: ``LMModel`` and ``MagnetLMModel`` of AudioCraft 1.3.0; checked against checkpoints that it
+wrote.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
-from stages.common.settings import Settings, Unusable
+from stages.common.settings import Settings
 from stages.validate import conditioners
-from stages.validate.keys import KeyModel, Shape, Shapes, linear, norm
-
-LONGEST = 10_000
-"""Layers or codebooks; more means a config that was made to waste time."""
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """What shapes one transformer layer."""
-
-    dim: int
-    heads: int
-    hidden: int
-    kv_repeat: int
-    custom: bool
-    cross: bool
-    bias_attn: bool
-    bias_ff: bool
-    scaled: bool
-    rope: bool
-    xpos: bool
-    qk_norm: bool
-    qk_norm_cross: bool
-
-    @classmethod
-    def of(cls, settings: Settings) -> _Layer:
-        node = "transformer_lm"
-        dim, heads = settings.count(f"{node}.dim"), settings.count(f"{node}.num_heads")
-        kv_repeat = settings.count(f"{node}.kv_repeat", 1)
-        if dim % heads or heads % kv_repeat:
-            raise Unusable(f"{node}.num_heads is {heads}, which does not divide dim {dim}")
-        scale = settings.get(f"{node}.hidden_scale", 4)
-        if not isinstance(scale, int | float) or not 0 < scale <= 1024:
-            raise Unusable(f"{node}.hidden_scale is {scale!r}, not a number")
-        position = settings.get(f"{node}.positional_embedding", "sin")
-        return cls(
-            dim=dim,
-            heads=heads,
-            hidden=int(scale * dim),
-            kv_repeat=kv_repeat,
-            custom=settings.flag(f"{node}.custom", False)
-            or settings.flag(f"{node}.memory_efficient", False),
-            cross=bool(settings.names("fuser.cross"))
-            or settings.flag(f"{node}.cross_attention", False),
-            bias_attn=settings.flag(f"{node}.bias_attn", True),
-            bias_ff=settings.flag(f"{node}.bias_ff", True),
-            scaled=settings.get(f"{node}.layer_scale") is not None,
-            rope=position in ("rope", "sin_rope"),
-            xpos=settings.flag(f"{node}.xpos", False),
-            qk_norm=settings.flag(f"{node}.qk_layer_norm", False),
-            qk_norm_cross=settings.flag(f"{node}.qk_layer_norm_cross", False),
-        )
-
-    def shapes(self, prefix: str) -> Iterator[tuple[str, Shape]]:
-        yield from self._attention(f"{prefix}.self_attn", self.kv_repeat, self.qk_norm)
-        if self.rope:
-            yield from self.rotary(f"{prefix}.self_attn.rope")
-        yield from linear(f"{prefix}.linear1", self.dim, self.hidden, self.bias_ff)
-        yield from linear(f"{prefix}.linear2", self.hidden, self.dim, self.bias_ff)
-        scales = ["1", "2"]
-        if self.cross:
-            yield from self._attention(f"{prefix}.cross_attention", 1, self.qk_norm_cross)
-            yield from norm(f"{prefix}.norm_cross", self.dim)
-            scales.append("cross")
-        yield from norm(f"{prefix}.norm1", self.dim)
-        yield from norm(f"{prefix}.norm2", self.dim)
-        if self.scaled:
-            yield from ((f"{prefix}.layer_scale_{name}.scale", (self.dim,)) for name in scales)
-
-    def _attention(
-        self, prefix: str, kv_repeat: int, layer_norms: bool
-    ) -> Iterator[tuple[str, Shape]]:
-        inner = prefix if self.custom else f"{prefix}.mha"
-        width = self.dim + 2 * (self.dim // self.heads) * (self.heads // kv_repeat)
-        yield f"{inner}.in_proj_weight", (width, self.dim)
-        if self.bias_attn:
-            yield f"{inner}.in_proj_bias", (width,)
-        yield from linear(f"{inner}.out_proj", self.dim, self.dim, self.bias_attn)
-        if layer_norms:
-            yield from norm(f"{prefix}.q_layer_norm", self.dim)
-            yield from norm(f"{prefix}.k_layer_norm", self.dim)
-
-    def rotary(self, prefix: str) -> Iterator[tuple[str, Shape]]:
-        """Give the buffers of the rotary embedding: one module, listed under each of its users."""
-        half = self.dim // self.heads // 2
-        yield f"{prefix}.frequencies", (half,)
-        if self.xpos:
-            yield f"{prefix}.xpos.decay_rates", (half,)
+from stages.validate.keys import KeyModel, Shapes, linear, norm
+from stages.validate.transformer import Layer, few, spellings
 
 
 def key_model(settings: Settings) -> KeyModel:
@@ -107,29 +20,14 @@ def key_model(settings: Settings) -> KeyModel:
     Raises:
         Unusable: when the config does not say enough, or nothing that can be built.
     """
-    layer = _Layer.of(settings)
+    layer = Layer.of(settings)
     shapes: Shapes = dict(conditioners.shapes(settings, layer.dim))
-    n_q, card = _few(settings, "transformer_lm.n_q"), settings.count("transformer_lm.card")
+    n_q, card = few(settings, "transformer_lm.n_q"), settings.count("transformer_lm.card")
     bias = settings.flag("transformer_lm.bias_proj", True)
     for index in range(n_q):
         shapes[f"emb.{index}.weight"] = (card + 1, layer.dim)
         shapes.update(linear(f"linears.{index}", layer.dim, card, bias))
-    if layer.rope:
-        shapes.update(layer.rotary("transformer.rope"))
-    for index in range(_few(settings, "transformer_lm.num_layers")):
-        shapes.update(layer.shapes(f"transformer.layers.{index}"))
+    shapes.update(layer.stack("transformer", few(settings, "transformer_lm.num_layers")))
     if settings.flag("transformer_lm.norm_first", False):
         shapes.update(norm("out_norm", layer.dim))
-    return KeyModel(shapes, _spellings(shapes), conditioners.open_prefixes(settings))
-
-
-def _few(settings: Settings, path: str) -> int:
-    value = settings.count(path)
-    if value > LONGEST:
-        raise Unusable(f"{path} is {value}, too many to be true")
-    return value
-
-
-def _spellings(shapes: Shapes) -> dict[str, str]:
-    """Give the custom attention's names, which AudioCraft also reads into PyTorch's attention."""
-    return {name.replace(".mha.", ".", 1): name for name in shapes if ".mha." in name}
+    return KeyModel(shapes, spellings(shapes), conditioners.open_prefixes(settings))

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 
 from stages.common.checks import Outcome, failed, listed, passed, skipped, warned
 from stages.common.settings import Settings, Unusable
-from stages.validate import encodec, language_model
+from stages.validate import encodec, flow_matching, language_model
 from stages.validate.keys import Difference, KeyModel
 from stages.validate.opened import OpenedFile
 
 FLOATS = ("float", "bfloat", "complex")
-LM_SOLVERS = ("musicgen", "audiogen")
+
+BUILDERS: Mapping[str, Mapping[str, Callable[[Settings], KeyModel]]] = {
+    "transformer_lm": dict.fromkeys(("musicgen", "audiogen"), language_model.key_model),
+    "transformer_lm_magnet": dict.fromkeys(("magnet", "audio_magnet"), language_model.key_model),
+    "flow_matching": {"jasco": flow_matching.key_model},
+}
+"""By ``lm_model`` and ``solver`` of xp.cfg, what gives the tensors that AudioCraft builds."""
+
+COUNTER = ".num_batches_tracked"
+"""How the name of a batch norm's counter ends: a whole number, whatever the dtype of the model."""
 
 
 def key_model(settings: Settings) -> KeyModel | str:
     """Give the key model of a config, or the reason why there is none."""
     solver, lm = settings.get("solver"), settings.get("lm_model")
     if lm is not None or settings.has("transformer_lm"):
-        if solver in LM_SOLVERS and lm == "transformer_lm":
-            return language_model.key_model(settings)
+        if build := BUILDERS.get(str(lm), {}).get(str(solver)):
+            return build(settings)
         return f"no key model for solver {solver} with {lm}"
     parts = [settings.get(path) for path in ("encodec.autoencoder", "encodec.quantizer")]
     if settings.get("compression_model") == "encodec" and parts == ["seanet", "rvq"]:
@@ -44,13 +54,14 @@ def tensors(file: OpenedFile, settings: Settings) -> Outcome:
 
 def dtypes(file: OpenedFile, asked: str) -> Outcome:
     """See that the floats are of one dtype, the one asked for."""
-    found = Counter(ref.dtype for ref in file.tensors.values())
+    refs = {name: ref for name, ref in file.tensors.items() if not name.endswith(COUNTER)}
+    found = Counter(ref.dtype for ref in refs.values())
     other = [dtype for dtype in found if not dtype.startswith(FLOATS)]
     if other:
-        names = [name for name, ref in file.tensors.items() if ref.dtype in other]
+        names = [name for name, ref in refs.items() if ref.dtype in other]
         return failed(f"Weights that are no floats: {listed(names)} ({other[0]}).", file.remedy)
     if asked != "keep" and set(found) != {asked}:
-        names = [name for name, ref in file.tensors.items() if ref.dtype != asked]
+        names = [name for name, ref in refs.items() if ref.dtype != asked]
         return failed(f"export.dtype={asked}, but not so: {listed(names)}.", file.remedy)
     told = ", ".join(f"{count} {dtype}" for dtype, count in sorted(found.items()))
     if len(found) > 1:

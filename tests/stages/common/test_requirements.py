@@ -6,7 +6,7 @@ from omegaconf import DictConfig, OmegaConf
 from stages.common.checks import FAIL, PASS, SKIPPED, WARN, Outcome
 from stages.common.requirements import CODEC_RULES, LM_RULES, requirements
 from stages.common.settings import CODEC_NODES, LM_NODES, Settings
-from tests.xp_configs import ENCODEC, LM, UNCONDITIONAL, compose
+from tests.xp_configs import ENCODEC, LM, MAGNET, STYLE, UNCONDITIONAL, compose
 
 SILENT = ["transformer_lm.num_heads", "transformer_lm.activation", "transformer_lm.causal"]
 
@@ -32,6 +32,17 @@ def test_a_training_runs_config_has_it_all(text: str):
 def test_an_unconditional_one_too_once_its_conditioners_are_a_node():
     assert judged(compose(LM, UNCONDITIONAL | {"conditioners": {}})).verdict == PASS
     assert judged(compose(LM, UNCONDITIONAL)).verdict == FAIL
+
+
+@pytest.mark.parametrize("values", [MAGNET, STYLE], ids=["magnet", "style"])
+def test_those_of_other_models_too(values: dict[str, Any]):
+    assert judged(compose(LM, values)).verdict == PASS
+
+
+def test_a_style_model_whose_codec_s_name_was_cleaned_away_would_not_load():
+    path = "conditioners.self_wav.style.encodec_checkpoint"
+    outcome = judged(compose(LM, {**STYLE, path: None}))
+    assert outcome.verdict == FAIL and path in outcome.message
 
 
 @pytest.mark.parametrize("path", LM_RULES)

@@ -215,15 +215,28 @@ def test_attention_spelt_for_another_setting_fails_with_the_override(candidate: 
     assert "transformer_lm.custom: false" in row["remedy"]
 
 
-def test_a_model_without_a_key_model_is_skipped_with_the_reason(candidate: Candidate):
-    def magnet(config) -> None:
-        config.solver, config.lm_model = "magnet", "transformer_lm_magnet"
-        config.masking = {"span_len": 3}
+def _magnet(config) -> None:
+    config.solver, config.lm_model = "magnet", "transformer_lm_magnet"
+    config.masking = {"span_len": 3}
 
-    candidate.reconfigure(magnet)
+
+def test_a_magnet_s_tensors_are_compared_although_nothing_here_runs_it(candidate: Candidate):
+    candidate.reconfigure(_magnet)
+    rows = candidate.report()
+    assert rows["lm.tensors"]["verdict"] == "pass"
+    assert rows["lm.runs"]["verdict"] == "skipped"
+    candidate.spoil(lambda package: package["best_state"].update({"mask": torch.zeros(3)}))
+    assert candidate.report()["lm.tensors"]["verdict"] == "fail"
+
+
+def test_a_model_without_a_key_model_is_skipped_with_the_reason(candidate: Candidate):
+    def stranger(config) -> None:
+        config.solver, config.lm_model = "musicgen", "transformer_lm_magnet"
+
+    candidate.reconfigure(stranger)
     row = candidate.report()["lm.tensors"]
     assert row["verdict"] == "skipped"
-    assert "no key model" in row["message"]
+    assert "no key model for solver musicgen with transformer_lm_magnet" in row["message"]
 
 
 def test_a_codec_without_a_key_model_is_skipped_with_the_reason(candidate: Candidate):
@@ -245,6 +258,14 @@ def test_weights_that_are_no_floats_fail(candidate: Candidate):
     whole = torch.zeros(16, dtype=torch.int64)
     candidate.spoil(lambda package: package["best_state"].update({"out_norm.bias": whole}))
     assert candidate.verdicts()["lm.dtypes"] == "fail"
+
+
+def test_the_counter_of_a_batch_norm_is_a_whole_number(candidate: Candidate):
+    counter = {"norm.num_batches_tracked": torch.tensor(7)}
+    candidate.spoil(lambda package: package["best_state"].update(counter))
+    rows = candidate.report()
+    assert rows["lm.dtypes"]["verdict"] == "pass"
+    assert rows["lm.tensors"]["verdict"] == "fail"  # this model has no batch norm
 
 
 def test_mixed_dtypes_are_worth_a_warning(candidate: Candidate):

@@ -131,7 +131,7 @@ def test_cross_attention_comes_with_the_fuser_or_the_setting():
 @pytest.mark.parametrize(
     "conditioner",
     [
-        {"model": "style", "style": {}},
+        {"model": "theremin", "theremin": {}},
         {"model": "t5", "t5": {"name": "my-own-t5", "finetune": False}},
     ],
 )
