@@ -79,8 +79,9 @@ def _by_path(line: str, repo_id: str, run: Run) -> str:
 class Terminal:
     """Tells a person how a run goes; an engine's audience."""
 
-    def __init__(self) -> None:
-        """Write to the standard streams."""
+    def __init__(self, brief: bool = False) -> None:
+        """Write to the standard streams; of one of many runs only what needs a look."""
+        self.brief = brief
         self._out, self._err = _console(stderr=False), _console(stderr=True)
 
     def say(self, text: str) -> None:
@@ -104,7 +105,7 @@ class Terminal:
     def plan(self, run: Run, steps: Sequence[Step]) -> None:
         """Show what will happen and where it lands; one line when there is nothing to do."""
         self._out.print(f"[bold]{escape(shown(run.root))}[/]", soft_wrap=True)
-        if not any(step.runs for step in steps):
+        if self.brief or not any(step.runs for step in steps):
             return
         table = Table("stage", "what", "size", "why", box=None, pad_edge=False, header_style="dim")
         table.columns[1].ratio = 3
@@ -181,9 +182,20 @@ class Terminal:
             table.add_row(str(job.number), f"{mark}{verdict}", where, seconds)
         self._out.print(table)
 
+    def best(self, job: Job, metric: str, value: float) -> None:
+        """Show which variant of a sweep is the best."""
+        where = escape(_variant(job.run))
+        line = f"[bold green]the best[/] {where} [dim]{escape(metric)} {value:.4g}[/]"
+        self._out.print(line, soft_wrap=True)
+
+    def board(self, page: Path) -> None:
+        """Show where all variants stand side by side."""
+        self._out.print(f"[bold]board[/] {escape(shown(page))}", soft_wrap=True)
+
     def checks(self, checks: Sequence[Mapping[str, Any]], verdict: str = "done") -> None:
-        """Show a table of checks; only those that need a look when nothing was done."""
-        rows = [c for c in checks if verdict == "done" or c["verdict"] in ("warn", "fail")]
+        """Show a table of checks; only those that need a look if brief, or nothing was done."""
+        all_of_them = verdict == "done" and not self.brief
+        rows = [c for c in checks if all_of_them or c["verdict"] in ("warn", "fail")]
         if not rows:
             return
         table = Table("check", "", "finding", box=None, pad_edge=False, header_style="dim")

@@ -19,7 +19,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from pipeline import __version__, files, lock, page, tokens
+from pipeline import __version__, boards, files, lock, page, tokens
 from pipeline.console import Terminal
 from pipeline.engine import Engine
 from pipeline.errors import PipelineError, ValidationError
@@ -71,7 +71,7 @@ def release(cfg: DictConfig) -> None:
     """
     demand_valid(cfg)
     tokens.refuse_in(resolved(cfg))  # which is what the run keeps
-    run, terminal = run_of(cfg), Terminal()
+    run, terminal = run_of(cfg), Terminal(brief=multirun() and not cfg.plan_only)
     stages = stages_of(cfg)
     names = [stage.name for stage in stages]
     selection = select(names, cfg.stages, cfg.from_stage, cfg.until_stage, cfg.force)
@@ -130,16 +130,18 @@ def _execute(engine: Engine, cfg: DictConfig, terminal: Terminal) -> None:
         with suppress(OSError):
             result = _result(engine, started, verdict, reason)
             files.write_text(run.result, pretty(result))
-            _write_page(engine, result)
+            _draw(engine, result, cfg.select)
 
 
-def _write_page(engine: Engine, result: dict[str, Any]) -> None:
+def _draw(engine: Engine, result: dict[str, Any], choice: DictConfig) -> None:
+    """Write the run's page, and the board of all variants of its release."""
     try:
         page.write(engine.run, result, list(engine.stages))
+        boards.draw(engine.run.root.parent, choice.metric, choice.mode)
     except OSError:
         raise
-    except Exception:  # the page tells how a run went, and must not change how it went
-        logger.error("report.html was not written\n%s", traceback.format_exc())
+    except Exception:  # they tell how runs went, and must not change how this one went
+        logger.error("report.html or the board was not written\n%s", traceback.format_exc())
 
 
 def _show_failed_checks(run: Run, terminal: Terminal) -> None:

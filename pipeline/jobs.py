@@ -142,8 +142,13 @@ def _run(cfg: DictConfig) -> Run:
     """Give the folders of a job.
 
     Raises:
-        ConfigError: when its request is incomplete.
+        ConfigError: when its request is incomplete, or asks for the best of what nobody checks.
     """
     demand_complete(cfg)
+    if cfg.select.kind == "best" and cfg.validate.kind == "off":
+        raise ConfigError(
+            "select=best chooses among validated variants, and validate=off validates none.",
+            hint="Choose validate=quick, which is the default.",
+        )
     outputs = Outputs(Path(cfg.hydra.runtime.cwd, expanded(str(cfg.outputs))))
     return Run(outputs.root / sweep_subdir(_root_=cfg), outputs)

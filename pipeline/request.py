@@ -63,6 +63,9 @@ def demand_complete(cfg: DictConfig) -> None:
         key = lacking[0]
         raise ConfigError(f"{key} is missing.", hint=_HINTS.get(key, f"Give it: {key}=..."))
     _demand_one_job(cfg)
+    if cfg.select.mode not in ("min", "max"):
+        what = f"select.mode={cfg.select.mode}: there is no such choice."
+        raise ConfigError(what, hint="min, where the least is the best, or max")
     expanded(str(cfg.outputs))
 
 

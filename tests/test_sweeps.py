@@ -1,5 +1,6 @@
 """Sweeps as a user runs them: ``python -m pipeline -m ...``."""
 
+import json
 import os
 import re
 
@@ -130,3 +131,57 @@ def test_a_single_run_takes_no_rule(place, argument):
     done = pipeline(*place.request, argument, cwd=place.root)
     assert done.returncode == 1 and "python -m pipeline -m" in done.stderr
     assert not place.releases()
+
+
+def refs(place: Place) -> dict[str, str]:
+    """Give the refs of the local Hub cache."""
+    folder = place.outputs / "hub" / "models--local--musicgen_small" / "refs"
+    return {path.name: path.read_text() for path in folder.iterdir()} if folder.is_dir() else {}
+
+
+def test_of_a_sweep_no_variant_is_main(place):
+    swept(place, "checkpoint.epoch=1,2", "push=[cache]")
+    assert len(refs(place)) == 2 and "main" not in refs(place)
+
+
+def test_only_the_best_is_pushed(place):
+    printed = swept(
+        place, "checkpoint.epoch=1,2,3", "push=[cache]", "validate=quick", "select=best"
+    )
+    assert len(refs(place)) == 3 and {"main", "v1.0.0"} <= set(refs(place))
+    assert re.search(rf"the best .*{LM}-epoch3-keep.* valid\.ce 2", printed)
+    board = json.loads((place.outputs / "musicgen_small" / "board.json").read_text())
+    assert board["best"].startswith(f"{LM}-epoch3-keep")
+    published = [v["name"] for v in board["variants"] if v["published"]]
+    assert published == [board["best"]]
+
+
+def test_the_best_may_have_the_most_of_another_metric(place):
+    swept(
+        place, "checkpoint.epoch=1,2,3", "push=[cache]", "validate=quick", "select=best",
+        "select.metric=valid.ce", "select.mode=max",
+    )  # fmt: skip
+    manifests = (place.outputs / "hub").glob("*/snapshots/*/release.json")
+    assert [json.loads(path.read_text())["source"]["epoch"] for path in manifests] == [1]
+
+
+def test_nothing_is_pushed_when_a_job_failed_unless_that_is_allowed(place):
+    request = ("checkpoint.epoch=1,7", "push=[cache]", "validate=quick", "select=best")
+    assert "nothing is pushed" in swept(place, *request, fails=True)
+    assert not refs(place)
+    swept(place, *request, "select.allow_failed=true", fails=True)
+    assert {"main", "v1.0.0"} <= set(refs(place))
+
+
+def test_what_was_not_validated_is_not_the_best(place):
+    printed = swept(place, "checkpoint.epoch=1,2", "push=[cache]", "select=best", fails=True)
+    assert "validate=off validates none" in printed
+    assert not place.releases()
+
+
+def test_the_board_has_every_variant_after_every_job(place):
+    swept(place, "checkpoint.epoch=1,2")
+    board = place.outputs / "musicgen_small" / "board.json"
+    assert len(json.loads(board.read_text())["variants"]) == 2
+    pipeline(*place.request, *QUICK, "checkpoint.epoch=3", cwd=place.root)
+    assert len(json.loads(board.read_text())["variants"]) == 3

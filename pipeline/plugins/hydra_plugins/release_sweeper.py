@@ -10,22 +10,25 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.types import HydraContext, TaskFunction
+from hydra.core.utils import run_job
+from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig
 
-from pipeline import files
+from pipeline import boards, files
 from pipeline.amounts import many
 from pipeline.console import Terminal
 from pipeline.errors import SweepError
 from pipeline.jobs import Composer, Expansion, expansion
 from pipeline.launching import run_jobs
-from pipeline.layout import Outputs
+from pipeline.layout import Outputs, ReleaseRuns
 from pipeline.sweep import DONE, Job
+from pipeline.winner import winner
 
 
 class ReleaseSweeper(BasicSweeper):
@@ -42,6 +45,7 @@ class ReleaseSweeper(BasicSweeper):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         """Tell the launcher, and through it the jobs, which sweep they are of."""
+        self.task_function = task_function
         outputs = Outputs(Path(config.hydra.sweep.dir))
         self.folder = outputs.sweep(self.name)
         config.hydra.overrides.hydra.append(f"hydra.sweeper.id={self.name}")
@@ -59,9 +63,13 @@ class ReleaseSweeper(BasicSweeper):
         terminal, asked = Terminal(), self._expansion(arguments)
         terminal.jobs(asked.jobs, asked.metric, asked.notes)
         ended, size = list[Job](), self.max_batch_size or len(asked.jobs)
-        for begin in range(0, len(asked.jobs), size):
-            ended += run_jobs(self.launcher, asked.jobs[begin : begin + size])
-        terminal.ended(ended)
+        try:
+            for begin in range(0, len(asked.jobs), size):
+                ended += run_jobs(self.launcher, asked.jobs[begin : begin + size])
+            terminal.ended(ended)
+            self._publish_best(ended, terminal)
+        finally:
+            self._draw(asked.jobs, terminal)
         if failed := [job for job in ended if job.verdict != DONE]:
             raise SweepError(
                 f"{len(failed)} of {many(len(ended), 'job')} failed."
@@ -73,11 +81,59 @@ class ReleaseSweeper(BasicSweeper):
             self.folder.parent.rmdir()  # when this was the last sweep
         return ended
 
+    def _publish_best(self, ended: Sequence[Job], terminal: Terminal) -> None:
+        """Push the best variant of each release, where ``select=best`` has kept back all."""
+        for jobs in _by_release(ended):
+            cfg = self._composed(jobs[0].overrides)
+            if cfg.select.kind != "best" or cfg.plan_only:
+                continue
+            best = winner(jobs, cfg.select)
+            if best is None:
+                terminal.say("Jobs failed, so nothing is pushed (select.allow_failed=true does).")
+                continue
+            terminal.best(best.job, cfg.select.metric, best.value)
+            self._run_alone((*best.job.overrides, "from_stage=push"))
+
+    def _run_alone(self, overrides: Sequence[str]) -> None:
+        """Run a request here, as the single run that it is.
+
+        Raises:
+            Refusal: with what went wrong.
+        """
+        assert self.hydra_context is not None and self.config is not None
+        ours = ("hydra.mode=", "hydra.sweeper.id=")
+        typed = [o for o in self.config.hydra.overrides.hydra if not o.startswith(ours)]
+        cfg = self.hydra_context.config_loader.load_configuration(
+            self.config.hydra.job.config_name,
+            [*typed, "hydra.mode=RUN", *overrides],
+            run_mode=RunMode.RUN,
+        )
+        run_job(self.task_function, cfg, "hydra.run.dir", None, self.hydra_context)
+
+    def _draw(self, jobs: Sequence[Job], terminal: Terminal) -> None:
+        """Draw the boards, also of jobs that could not do it themselves."""
+        for same in _by_release(jobs):
+            folder, select = same[0].run.root.parent, self._composed(same[0].overrides).select
+            if folder.is_dir():
+                boards.draw(folder, select.metric, select.mode)
+                terminal.board(ReleaseRuns(folder).board_html)
+
+    def _composed(self, overrides: Sequence[str]) -> DictConfig:
+        assert self.hydra_context is not None and self.config is not None
+        return self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
+
     def _expansion(self, arguments: list[str]) -> Expansion:
         """Find the jobs."""
-        assert self.hydra_context is not None and self.config is not None
-        loader, config = self.hydra_context.config_loader, self.config
-        parse = OverridesParser.create(config_loader=loader).parse_overrides
+        assert self.hydra_context is not None
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        parse = parser.parse_overrides
         (requests,) = self.split_arguments(parse([*self._parse_config(), *arguments]), None)
-        composer = Composer(parse, lambda job: loader.load_sweep_config(config, job))
-        return expansion(self.name, requests, composer)
+        return expansion(self.name, requests, Composer(parse, self._composed))
+
+
+def _by_release(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Part jobs by the release that they make."""
+    parted: dict[Path, list[Job]] = {}
+    for job in jobs:
+        parted.setdefault(job.run.root.parent, []).append(job)
+    return list(parted.values())
