@@ -126,6 +126,8 @@ class Terminal:
 
     def outcome(self, outcome: Outcome) -> None:
         """Show how a stage ended."""
+        if self.brief and outcome.verdict not in ("done", "reused", "failed"):
+            return
         text = f"{self._position} {_MARKS[outcome.verdict]} {outcome.name}"
         details = [] if outcome.verdict == "done" else [outcome.verdict]
         if outcome.origin:
@@ -153,7 +155,7 @@ class Terminal:
                 f"[bold green]released[/] {where} ({amount(size, 'bytes')})", soft_wrap=True
             )
             facts = packaged[-1].record.record.facts if packaged[-1].record else {}
-            for line in facts.get("usage", ()):
+            for line in () if self.brief else facts.get("usage", ()):
                 told = line if _published(outcomes) else _by_path(line, facts["repo_id"], run)
                 self.say(f"  {told}")
 

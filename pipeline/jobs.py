@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
@@ -19,6 +19,7 @@ from pipeline.layout import Outputs, Run
 from pipeline.paths import expanded
 from pipeline.request import demand_complete
 from pipeline.resolvers import sweep_subdir
+from pipeline.schema import SelectConfig
 from pipeline.sweep import Job
 
 RULED = ("checkpoint.sig", "checkpoint.epoch", "checkpoint.where")
@@ -69,15 +70,15 @@ def expansion(sweep: str, requests: Sequence[Sequence[str]], composer: Composer)
     for request in requests:
         rules, plain = _parted(request, composer)
         cfg = composer.compose(plain)
-        rows: list[tuple[list[str], float | None]] = [([], None)]
         if rules:
             metric = str(cfg.select.metric)
-            rows = list(_chosen(cfg, rules, notes))
-        for chosen, rank in rows:
-            overrides = (*plain, *chosen)
-            if (key := tuple(sorted(overrides))) not in jobs:
-                run = _run(composer.compose(list(overrides)) if chosen else cfg)
-                jobs[key] = Job(sweep, len(jobs) + 1, overrides, run, rank)
+        for chosen, rank in _chosen(cfg, rules, notes) if rules else [({}, None)]:
+            overrides = (*plain, *(f"{key}={value}" for key, value in chosen.items()))
+            if (key := tuple(sorted(overrides))) in jobs:
+                continue
+            for name, value in chosen.items():  # what composing it again would do, but faster
+                OmegaConf.update(cfg, name, value)
+            jobs[key] = _job(sweep, len(jobs) + 1, overrides, rank, cfg)
     return Expansion(tuple(jobs.values()), metric, tuple(dict.fromkeys(notes)))
 
 
@@ -97,8 +98,8 @@ def _parted(request: Sequence[str], composer: Composer) -> tuple[dict[str, Any],
 
 def _chosen(
     cfg: DictConfig, rules: dict[str, Any], notes: list[str]
-) -> Iterator[tuple[list[str], float | None]]:
-    """Give the overrides of each job that the rules lead to, and what it was chosen by."""
+) -> Iterator[tuple[dict[str, Any], float | None]]:
+    """Give the values of each job that the rules lead to, and what it was chosen by."""
     from stages.common.sweep_values import Question, answer
 
     kind, dora_dir = cfg.checkpoint.kind, cfg.checkpoint.dora_dir
@@ -115,22 +116,23 @@ def _chosen(
     if sig is None:
         hint = "Give it: checkpoint.sig=//sig/1234abcd, or all"
         raise ConfigError("checkpoint.sig is missing.", hint=hint)
-    found = answer(
-        Question(
-            dora_dir=Path(cfg.hydra.runtime.cwd, expanded(str(dora_dir))) if dora_dir else None,
-            sig=str(sig),
-            epoch=rules.get("checkpoint.epoch", cfg.checkpoint.epoch),
-            where=rules.get("checkpoint.where"),
-            metric=str(cfg.select.metric),
-            mode=str(cfg.select.mode),
-            solver=cfg.expect.solver,
-        )
+    question = Question(
+        dora_dir=Path(cfg.hydra.runtime.cwd, expanded(str(dora_dir))) if dora_dir else None,
+        sig=str(sig),
+        epoch=rules.get("checkpoint.epoch", cfg.checkpoint.epoch),
+        where=rules.get("checkpoint.where"),
+        metric=str(cfg.select.metric),
+        mode=str(cfg.select.mode),
+        solver=cfg.expect.solver,
     )
+    found = answer(question)
     notes += found.notes
     for choice in found.choices:
-        chosen = [f"checkpoint.sig=//sig/{choice.sig}"] if "checkpoint.sig" in rules else []
-        if choice.epoch is not None and choice.epoch != cfg.checkpoint.epoch:
-            chosen.append(f"checkpoint.epoch={choice.epoch}")
+        chosen: dict[str, Any] = {}
+        if "checkpoint.sig" in rules:
+            chosen["checkpoint.sig"] = f"//sig/{choice.sig}"
+        if choice.epoch is not None and choice.epoch != question.epoch:
+            chosen["checkpoint.epoch"] = choice.epoch
         yield chosen, choice.metric
 
 
@@ -138,8 +140,10 @@ def _is_sig(text: Any) -> bool:
     return str(text).startswith("//sig/")
 
 
-def _run(cfg: DictConfig) -> Run:
-    """Give the folders of a job.
+def _job(
+    sweep: str, number: int, overrides: tuple[str, ...], rank: float | None, cfg: DictConfig
+) -> Job:
+    """Give a job.
 
     Raises:
         ConfigError: when its request is incomplete, or asks for the best of what nobody checks.
@@ -151,4 +155,6 @@ def _run(cfg: DictConfig) -> Run:
             hint="Choose validate=quick, which is the default.",
         )
     outputs = Outputs(Path(cfg.hydra.runtime.cwd, expanded(str(cfg.outputs))))
-    return Run(outputs.root / sweep_subdir(_root_=cfg), outputs)
+    run = Run(outputs.root / sweep_subdir(_root_=cfg), outputs)
+    choice = cast(SelectConfig, OmegaConf.to_object(cfg.select))
+    return Job(sweep, number, overrides, run, choice, cfg.plan_only, rank)

@@ -20,6 +20,7 @@ from pipeline import files
 from pipeline.errors import PipelineError
 from pipeline.layout import Outputs, Run
 from pipeline.manifest import digest, pretty
+from pipeline.schema import SelectConfig
 
 WAITING, RUNNING = "waiting", "running"
 DONE, FAILED, INTERRUPTED, KILLED = "done", "failed", "interrupted", "killed"
@@ -39,6 +40,8 @@ class Job:
         number: its place in the sweep, from 1.
         overrides: its request, as Hydra takes it.
         run: the folders where it works.
+        choice: which variants are published, and what ranks them.
+        plan_only: whether it only shows its plan.
         rank: what its epoch was chosen by, if by anything.
         verdict: ``waiting``, ``running``, ``done``, ``failed``, ``interrupted`` or ``killed``.
         reason: why it failed, in one to three lines.
@@ -49,6 +52,8 @@ class Job:
     number: int
     overrides: tuple[str, ...]
     run: Run
+    choice: SelectConfig
+    plan_only: bool = False
     rank: float | None = None
     verdict: str = WAITING
     reason: str = ""

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -28,6 +29,7 @@ from pipeline.jobs import Composer, Expansion, expansion
 from pipeline.launching import run_jobs
 from pipeline.layout import Outputs, ReleaseRuns
 from pipeline.sweep import DONE, Job
+from pipeline.variants import Mode
 from pipeline.winner import winner
 
 
@@ -84,14 +86,14 @@ class ReleaseSweeper(BasicSweeper):
     def _publish_best(self, ended: Sequence[Job], terminal: Terminal) -> None:
         """Push the best variant of each release, where ``select=best`` has kept back all."""
         for jobs in _by_release(ended):
-            cfg = self._composed(jobs[0].overrides)
-            if cfg.select.kind != "best" or cfg.plan_only:
+            choice = jobs[0].choice
+            if choice.kind != "best" or jobs[0].plan_only:
                 continue
-            best = winner(jobs, cfg.select)
+            best = winner(jobs, choice)
             if best is None:
                 terminal.say("Jobs failed, so nothing is pushed (select.allow_failed=true does).")
                 continue
-            terminal.best(best.job, cfg.select.metric, best.value)
+            terminal.best(best.job, choice.metric, best.value)
             self._run_alone((*best.job.overrides, "from_stage=push"))
 
     def _run_alone(self, overrides: Sequence[str]) -> None:
@@ -113,9 +115,9 @@ class ReleaseSweeper(BasicSweeper):
     def _draw(self, jobs: Sequence[Job], terminal: Terminal) -> None:
         """Draw the boards, also of jobs that could not do it themselves."""
         for same in _by_release(jobs):
-            folder, select = same[0].run.root.parent, self._composed(same[0].overrides).select
+            folder, choice = same[0].run.root.parent, same[0].choice
             if folder.is_dir():
-                boards.draw(folder, select.metric, select.mode)
+                boards.draw(folder, choice.metric, cast(Mode, choice.mode))
                 terminal.board(ReleaseRuns(folder).board_html)
 
     def _composed(self, overrides: Sequence[str]) -> DictConfig:
