@@ -22,7 +22,8 @@ from stages.common.checkpoint import Checkpoint
 from stages.common.dora_folder import DoraFolder
 from stages.common.history import epochs_in, summary
 from stages.common.request_line import override
-from stages.common.xp_yaml import config_in
+from stages.common.xp_outline import Outline
+from stages.common.xp_yaml import MAX_LENGTH, config_in
 
 PREFIX = "//sig/"
 """How AudioCraft marks a signature."""
@@ -98,9 +99,29 @@ class Experiment:
     def history(self) -> list[dict[str, Any]]:
         """The metrics of every epoch; empty when there are none to read."""
         try:
-            return epochs_in(json.loads(self.history_file.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
+            return self.read_history()
+        except FormatError:
             return []
+
+    def read_history(self) -> list[dict[str, Any]]:
+        """Give the metrics of every epoch; empty where the first has not ended.
+
+        Raises:
+            FormatError: when they are there and cannot be read.
+        """
+        path = self.history_file
+        try:
+            held = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+        except (OSError, ValueError, RecursionError) as error:
+            raise FormatError("The experiment's history cannot be read.", str(path)) from error
+        if not isinstance(held, list):
+            raise FormatError("The experiment's history is no list of epochs.", str(path))
+        return epochs_in(held)
+
+    @property
+    def config_file(self) -> Path:
+        """The run's config, as Hydra keeps it."""
+        return self.folder / ".hydra" / "config.yaml"
 
     @property
     def config(self) -> DictConfig:
@@ -109,9 +130,25 @@ class Experiment:
         Raises:
             FormatError: when it is not there or cannot be read.
         """
-        path = self.folder / ".hydra" / "config.yaml"
         try:
-            return config_in(path.read_text(encoding="utf-8"))
+            return config_in(self.config_file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            what = "The experiment's config cannot be read."
+            raise FormatError(what, str(self.config_file)) from error
+
+    @property
+    def outline(self) -> Outline:
+        """The run's config, as far as single values go, without the cost of all of it.
+
+        Raises:
+            FormatError: when it is not there or cannot be read.
+        """
+        path = self.config_file
+        try:
+            if not path.is_file():  # a pipe would keep its reader waiting
+                raise FormatError("The experiment has no config.", str(path))
+            with path.open(encoding="utf-8") as file:
+                return Outline.of(file.read(MAX_LENGTH + 1))
         except (OSError, UnicodeDecodeError) as error:
             raise FormatError("The experiment's config cannot be read.", str(path)) from error
 

@@ -84,6 +84,18 @@ def _demand_small(values: Iterable[Any]) -> None:
 
 def _in_text(text: str) -> Iterator[Any]:
     """Give what YAML holds, before anything is made of it."""
+    for event in events_in(text):
+        if isinstance(event, yaml.CollectionStartEvent | yaml.ScalarEvent):
+            yield getattr(event, "value", None)
+
+
+def events_in(text: str) -> Iterator[yaml.Event]:
+    """Parse YAML into its events, from which nothing is made yet.
+
+    Raises:
+        FormatError: when it is longer or nested deeper than any run's, or repeats itself.
+        yaml.YAMLError: when it is no YAML.
+    """
     if len(text) > MAX_LENGTH:
         raise FormatError(f"Its xp.cfg is too long: {len(text)} characters.")
     loader, depth = getattr(yaml, "CSafeLoader", yaml.SafeLoader), 0
@@ -93,8 +105,7 @@ def _in_text(text: str) -> Iterator[Any]:
         # A few lines with aliases of aliases of aliases stand for gigabytes.
         if depth > MAX_DEPTH or isinstance(event, yaml.AliasEvent):
             raise FormatError("Its xp.cfg is nested or repeats itself as no run writes it.")
-        if opens or isinstance(event, yaml.ScalarEvent):
-            yield getattr(event, "value", None)
+        yield event
 
 
 def _in_tree(value: Any) -> Iterator[Any]:
