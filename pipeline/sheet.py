@@ -36,12 +36,14 @@ class Grid:
         rows: as many cells each as there are columns.
         title: what the table is about.
         note: a line below it.
+        less_wanted: columns that a terminal too narrow for all goes without, the last first.
     """
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     title: str = ""
     note: str = ""
+    less_wanted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

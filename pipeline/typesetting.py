@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 from rich.text import Text
 
 from pipeline.sheet import Fields, Grid, Lines, Part, Remark, Sheet, Title
 
-_NUMBER = re.compile(r"|-|[-+]?[\d.,]+(e[-+]?\d+)?( ?[kMGB]B?)?|NaN|-?Infinity")
+_NUMBER = re.compile(r"|-|[-+]?[\d.,]+(/\d+)?(e[-+]?\d+)?( ?[kMGB]B?)?|NaN|-?Infinity")
 _GAP = 2
 _STYLES = {"problem": "bold red", "hint": "yellow"}
 
@@ -57,7 +57,7 @@ def _set(part: Part, width: int | None) -> Iterator[Text]:
         yield from _fields(part, width)
     elif isinstance(part, Grid):
         yield from _headed(part.title)
-        yield from _grid(part)
+        yield from _grid(part, width)
     elif isinstance(part, Lines):
         yield from _headed(part.title)
         yield from (Text(f"  {printable(line)}") for line in part.lines)
@@ -80,16 +80,40 @@ def _fields(part: Fields, width: int | None) -> Iterator[Text]:
             label = Text(" " * column)
 
 
-def _grid(part: Grid) -> Iterator[Text]:
+def _grid(part: Grid, width: int | None) -> Iterator[Text]:
     header, *rows = [tuple(map(printable, row)) for row in (part.header, *part.rows)]
     columns = list(zip(header, *rows, strict=True))
     widths = [max(map(cell_len, cells)) for cells in columns]
+    room = None if width is None else width - sum(widths) - _GAP * (len(widths) - 1)
+    hidden = _hidden(part, widths, room)
+    kept = [at for at, name in enumerate(part.header) if name not in hidden]
     right = [bool(rows) and all(map(_NUMBER.fullmatch, cells[1:])) for cells in columns]
     for row, style in ((header, "dim"), *((row, "") for row in rows)):
-        cells = map(_filled, row, widths, right)
+        cells = [_filled(row[at], widths[at], right[at]) for at in kept]
         yield Text((" " * _GAP).join(cells).rstrip(), style)
-    if part.note:
-        yield Text(printable(part.note), "dim")
+    notes = [f"No room here for: {', '.join(hidden)}."] if hidden else []
+    for note in filter(None, (*notes, part.note)):
+        yield Text(printable(note), "dim")
+
+
+def _hidden(part: Grid, widths: Sequence[int], room: int | None) -> list[str]:
+    """Choose the columns to go without: the least wanted that make room enough, and no others.
+
+    Args:
+        part: the grid.
+        widths: of its columns.
+        room: columns of the terminal that would be left; less than none when it is too narrow.
+    """
+    takes = {name: size + _GAP for name, size in zip(part.header, widths, strict=True)}
+    if room is None or room >= 0:
+        return []
+    hidden = [name for name in part.less_wanted if name in takes]
+    room += sum(takes[name] for name in hidden)
+    for name in tuple(hidden):
+        if takes[name] <= room:
+            room -= takes[name]
+            hidden.remove(name)
+    return hidden
 
 
 def _remark(part: Remark, width: int | None) -> Iterator[Text]:

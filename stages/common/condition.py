@@ -12,7 +12,7 @@ import operator
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -28,7 +28,7 @@ MAX_LENGTH = 1000
 MAX_DEPTH = 20
 """Comparisons, ``and``, ``or``, ``not`` and signs within each other."""
 
-_SHOWN = 6
+_SHOWN = 8
 """Names that are told when none is near."""
 
 _LONG = 100
@@ -107,17 +107,23 @@ class Condition:
         for name in self.names:
             if name in there:
                 continue
-            inside = [other for other in there if other.endswith(f".{name}")]
-            if near := [*inside, *get_close_matches(name, there, 3)]:
-                hint = f"Did you mean {' or '.join(dict.fromkeys(near[:3]))}?"
-            else:
-                shown = ", ".join([*there[:_SHOWN], *(["..."] if len(there) > _SHOWN else [])])
-                hint = f'There is {shown or "none at all"}. A text stands in quotes: "{name}"'
+            hint = suggestion(name, there)
+            if not hint.startswith("Did"):
+                hint += f'   A text stands in quotes: "{name}"'
             raise ConfigError(f"{self.key}: nothing has a value {name}.", self.text, hint)
 
     def __reduce__(self) -> tuple[Callable[..., Condition], tuple[str, str]]:
         """Travel to a worker as the text that it is made of."""
         return Condition.parse, (self.text, self.key)
+
+
+def suggestion(name: str, known: Sequence[str]) -> str:
+    """Say what an unknown name may mean: those that are near it, else some of what there is."""
+    inside = [other for other in known if other.endswith(f".{name}")]
+    if near := [*inside, *get_close_matches(name, known, 3)]:
+        return f"Did you mean {' or '.join(dict.fromkeys(near[:3]))}?"
+    more = [*known[:_SHOWN], *(["..."] if len(known) > _SHOWN else [])]
+    return f"Known: {', '.join(more)}" if known else "Nothing has any value."
 
 
 class _Reader:

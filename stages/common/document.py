@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
 from stages.common.history import valid_json
-from stages.common.inspection import Inspection
+
+if TYPE_CHECKING:
+    from stages.common.inspection import Inspection
 
 FORMAT = 1
 """Raised when a reader of the format before would misread it."""
@@ -17,7 +19,7 @@ FORMAT = 1
 
 def document(found: Inspection) -> dict[str, Any]:
     """Give an inspection's values; a problem keeps a release from being made, a hint does not."""
-    return {"format": FORMAT, **remarked(_plain(found))}
+    return {"format": FORMAT, **remarked(plain(found))}
 
 
 def remarked(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,11 +40,12 @@ def refusal(what: str, error: PipelineError) -> dict[str, Any]:
     return {"format": FORMAT, "what": what, "error": told}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Give a value as JSON can hold it: dataclasses as dicts, paths and NaN as text."""
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(held) for key, held in value.items()}
+        return {str(key): plain(held) for key, held in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(held) for held in value]
+        return [plain(held) for held in value]
     return str(value) if isinstance(value, Path) else valid_json(value)

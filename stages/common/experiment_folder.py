@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +12,8 @@ from stages.common.best import Best, best_of
 from stages.common.dora_folder import DoraFolder
 from stages.common.experiments import Experiment, is_signature
 from stages.common.sharded import ranks_beside
+
+_RANK = re.compile(r"\.th\.[0-9]")
 
 
 @dataclass(frozen=True)
@@ -30,9 +35,10 @@ class CheckpointFile:
     total: int = 0
 
     @classmethod
-    def of(cls, epoch: int | None, path: Path) -> CheckpointFile:
-        """Look at a file and those of the other ranks."""
-        size, ranks = path.stat().st_size, tuple(ranks_beside(path).values())
+    def of(cls, epoch: int | None, path: Path, alone: bool = False) -> CheckpointFile:
+        """Look at a file and those of the other ranks, unless it is known to be ``alone``."""
+        size = path.stat().st_size
+        ranks = () if alone else tuple(ranks_beside(path).values())
         total = size + sum(rank.stat().st_size for rank in ranks)
         return cls(epoch, path.absolute(), size, ranks, total)
 
@@ -64,16 +70,19 @@ class ExperimentFolder:
             experiment.folder.absolute(),
             len(history),
             best_of(history),
-            tuple(CheckpointFile.of(epoch, path) for epoch, path in experiment.checkpoints.items()),
+            checkpoint_files(experiment),
         )
 
 
-def experiments_in(dora_dir: Path) -> tuple[ExperimentFolder, ...]:
-    """Look at every experiment of a Dora folder."""
-    names = sorted(path.name for path in DoraFolder(dora_dir).xps.iterdir() if path.is_dir())
-    return tuple(
-        ExperimentFolder.of(Experiment(dora_dir, name)) for name in names if is_signature(name)
-    )
+def checkpoint_files(experiment: Experiment) -> tuple[CheckpointFile, ...]:
+    """Look at the checkpoints by epoch, the last one at the end."""
+    there, found = experiment.checkpoints, []
+    # To look for the other ranks of each takes as long as all the rest.
+    alone = bool(there) and not any(map(_RANK.search, os.listdir(experiment.folder)))
+    for epoch, path in there.items():
+        with suppress(FileNotFoundError):  # a run keeps only the last few, and may be at it
+            found.append(CheckpointFile.of(epoch, path, alone and not path.is_symlink()))
+    return tuple(found)
 
 
 def experiment_of(path: Path) -> Experiment | None:

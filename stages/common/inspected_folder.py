@@ -10,7 +10,8 @@ from pipeline.errors import SourceError
 from pipeline.layout import COMPRESSION, STATE_DICT, Outputs, Run
 from pipeline.sheet import Remark
 from stages.common.dora_folder import DoraFolder
-from stages.common.experiment_folder import experiment_of, experiments_in
+from stages.common.experiment_folder import experiment_of
+from stages.common.experiment_list import experiments_in
 from stages.common.inspected_file import inspected_experiment, inspected_file
 from stages.common.inspection import Inspection, Question, RunFolder
 from stages.common.loading import load_lines
@@ -31,7 +32,7 @@ def inspected_folder(question: Question, path: Path) -> Inspection:
         return inspected_experiment(question, experiment)
     dora = DoraFolder.around(path) or DoraFolder(path)
     if dora.xps.is_dir():
-        found = experiments_in(dora.root)
+        found = experiments_in(dora.root, question.outputs)
         return Inspection(question.what, "experiments", dora.root, experiments=found)
     raise _nothing_in(path)
 

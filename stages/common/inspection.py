@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.layout import Outputs
 from pipeline.sheet import Remark
 from stages.common.experiment_folder import ExperimentFolder
+from stages.common.listed_experiment import ListedExperiment
 from stages.common.model_file import ModelFile
 from stages.common.prospect import Prospect
 from stages.common.release_folder import Release
@@ -66,7 +67,7 @@ class Inspection:
     path: Path
     models: tuple[ModelFile, ...] = ()
     experiment: ExperimentFolder | None = None
-    experiments: tuple[ExperimentFolder, ...] = ()
+    experiments: tuple[ListedExperiment, ...] = ()
     release: Release | None = None
     run: RunFolder | None = None
     prospect: Prospect | None = None

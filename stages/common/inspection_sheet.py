@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from shlex import quote
 from typing import Any
 
 from pipeline.amounts import amount, many
 from pipeline.sheet import Fields, Grid, Lines, Part, Sheet, Title
 from stages.common.experiment_folder import ExperimentFolder
+from stages.common.experiment_sheet import damages, experiment_grid
 from stages.common.experiments import PREFIX
 from stages.common.inspection import Inspection, RunFolder
-from stages.common.model_sheet import best_text, headline, model_parts, tensor_grid
+from stages.common.model_sheet import headline, model_parts, tensor_grid
 from stages.common.prospect import Prospect
 from stages.common.release_folder import Release
 
@@ -37,7 +37,11 @@ def _parts(found: Inspection) -> Iterator[Part]:
     if found.release is not None:
         yield from _release(found.release)
     if found.experiments:
-        yield _experiments(found.experiments, found.path)
+        note = (
+            f"One of them: python -m pipeline.inspect //sig/SIG --dora-dir {quote(str(found.path))}"
+        )
+        yield experiment_grid(found.experiments, note)
+        yield from damages(found.experiments)
     for model in found.models:
         if len(found.models) > 1:
             yield Title(f"{model.path.name}: {headline(model)}")
@@ -86,21 +90,6 @@ def _checkpoints(experiment: ExperimentFolder) -> Grid:
         "Checkpoints of the experiment",
         "" if rows else "There are none.",
     )
-
-
-def _experiments(experiments: tuple[ExperimentFolder, ...], folder: Path) -> Grid:
-    rows = tuple(
-        (
-            f"{PREFIX}{one.signature}",
-            str(one.epochs),
-            best_text(one.best),
-            str(len(one.checkpoints)),
-            amount(sum(file.total for file in one.checkpoints)),
-        )
-        for one in experiments
-    )
-    note = f"One of them: python -m pipeline.inspect //sig/SIG --dora-dir {quote(str(folder))}"
-    return Grid(("signature", "epochs", "best", "files", "size"), rows, note=note)
 
 
 def _run(run: RunFolder) -> Fields:

@@ -130,14 +130,6 @@ def _contents(model: ModelFile) -> Grid:
     return Grid(header, (*rows, everything), "What the file's size is made of", note)
 
 
-def best_text(best: Best | None) -> str:
-    """Say which epoch is best, and by what."""
-    if best is None:
-        return "-"
-    judged = f", {best.metric} {_value(best.value)}" if best.metric else ""
-    return f"epoch {best.epoch}{judged}"
-
-
 def tensor_grid(model: ModelFile, state: Weights) -> Grid:
     """Set out the tensors of a state, a line each."""
     rows = tuple(

@@ -104,7 +104,8 @@ class TestExperiments:
         assert files[-1].size == last.stat().st_size
         assert files[-1].total == last.stat().st_size + one.stat().st_size
         (everything,) = (grid for grid in sheet(ask(tmp_path)) if isinstance(grid, Grid))
-        assert everything.rows[0][-1] == amount(sum(file.total for file in files))
+        disk = everything.rows[0][everything.header.index("disk")]
+        assert disk == amount(sum(file.total for file in files))
 
     def test_a_file_that_another_experiment_left_there(self, dora):
         for sig in (LM, CODEC):
