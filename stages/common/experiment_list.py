@@ -76,7 +76,7 @@ def _sorted(
 ) -> list[ListedExperiment]:
     name = sort.removeprefix("-")
     if name not in known:
-        what = f"--sort {sort}: nothing here has a value {name}."
+        what = f"--sort {sort}: nothing has a value {name}."
         raise ConfigError(what, hint=suggestion(name, known))
     values = [(one.values.get(name), one) for one in experiments]
     # NaN, which is in no order, is no more of a value than null.

@@ -90,7 +90,7 @@ class ListedExperiment:
         epochs, unread = _attempt(experiment.read_history)
         outline, untold = _attempt(lambda: experiment.outline)
         checkpoints, history, config = files or (), epochs or [], outline or Outline({})
-        begun = bool(unseen or history or checkpoints) or experiment.config_file.exists()
+        begun = bool(unseen or unread or history or checkpoints) or _configured(experiment)
         damage = (unseen or unread or untold) if begun else None
         planned, best = config.number("optim.epochs"), best_of(history)
         total = planned if isinstance(planned, int) else None
@@ -149,6 +149,12 @@ def _attempt(read: Callable[[], T]) -> tuple[T | None, str]:
     except (PipelineError, OSError) as error:
         told = error if isinstance(error, PipelineError) else SourceError.from_os(error)
         return None, f"{told.what} {told.where}".rstrip()
+
+
+def _configured(experiment: Experiment) -> bool:
+    with suppress(OSError):
+        return experiment.config_file.exists()
+    return False
 
 
 def _progress(

@@ -23,6 +23,29 @@ def test_wide_characters_take_two_columns():
     assert (first, second) == ("ab  x", "音  y")
 
 
+def test_a_narrow_terminal_goes_without_the_columns_that_are_wanted_least():
+    wide = Grid(
+        ("name", "size", "codec", "base"),
+        (("first", "1/20", "a codec", "base"), ("second", "10/20", "other", "-")),
+        note="The end.",
+        less_wanted=("size", "codec", "base", "no such column"),
+    )
+    whole = plain(wide)
+    assert whole[1] == "first    1/20  a codec  base"
+    assert plain(wide, width=len(whole[1])) == whole
+    assert plain(wide, width=len(whole[1]) - 1) == [
+        "name     size  codec",
+        "first    1/20  a codec",
+        "second  10/20  other",
+        "No room here for: base.",
+        "The end.",
+    ]
+    # What is wanted more stays, and what then still fits comes back.
+    assert plain(wide, width=20)[0::3] == ["name     size  base", "No room here for: codec."]
+    assert plain(wide, width=8)[:3] == ["name", "first", "second"]
+    assert plain(wide, width=8)[3] == "No room here for: size, codec, base."
+
+
 def test_a_grid_without_rows_has_its_header_and_note():
     assert plain(Grid(("epoch", "file"), (), "Checkpoints", "There are none.")) == [
         "Checkpoints",
