@@ -82,6 +82,22 @@ def test_a_checkpoint_elsewhere_has_its_ranks_beside_it(tmp_path, experiment):
     assert last.total == moved.stat().st_size + 3
 
 
+class Tidying(Experiment):
+    """A run that removes an old checkpoint while it is looked at."""
+
+    @property
+    def checkpoints(self):
+        found = super().checkpoints
+        self.epoch_checkpoint(1).unlink(missing_ok=True)
+        return found
+
+
+def test_a_checkpoint_that_its_run_removes_meanwhile_is_left_out(tmp_path, experiment):
+    found = ListedExperiment.of(Tidying(tmp_path, SIG))
+    assert [file.epoch for file in found.checkpoints] == [2, None]
+    assert found.damage is None
+
+
 def test_what_was_fine_tuned_names_its_base(experiment):
     configure(
         experiment, "continue_from: null", "continue_from: //pretrained/facebook/musicgen-small"
