@@ -22,6 +22,9 @@ def markdown(board: Board) -> str:
     lines = [f"# {_plain(board.name)}", "", f"{_plain(board.tally)}."]
     if board.best:
         lines.append(f"The best, {BEST}, is {_plain(board.best.name)}: {_plain(board.choice)}.")
+    if board.shared:
+        alike = ", ".join(f"{title} {text}" for title, text in board.shared)
+        lines.append(f"All have {_plain(alike)}.")
     header = ["variant", *(column.title for column in board.columns)]
     rules = ["---", *("---:" if column.number else "---" for column in board.columns)]
     lines += ["", _row(map(_plain, header)), _row(rules)]
@@ -34,9 +37,7 @@ def markdown(board: Board) -> str:
 
 def sheet(board: Board, place: str) -> Sheet:
     """Set the board out for a terminal: what all variants share is said once, above the table."""
-    shared = [c for c in board.columns if not c.telling and len(c.said) == 1]
-    shared = shared if len(board.variants) > 1 else []
-    shown = [c for c in board.columns if c not in shared and not c.title.endswith("digest")]
+    shown = [column for column in board.columns if not column.title.endswith("digest")]
     header = ("", "variant", *(column.title for column in shown))
     rows = tuple(
         (BEST if variant is board.best else "", variant.name, *_cells(shown, row))
@@ -45,7 +46,7 @@ def sheet(board: Board, place: str) -> Sheet:
     best = f"{board.best.name}: {board.choice}" if board.best else ""
     parts: list[Part] = [
         Title(f"{board.name}, {board.tally}", place),
-        Fields((*((c.title, ", ".join(c.said)) for c in shared), ("best", best))),
+        Fields((*board.shared, ("best", best))),
         Grid(header, rows),
     ]
     return (

@@ -59,6 +59,18 @@ class Board:
     @cached_property
     def columns(self) -> tuple[Column, ...]:
         """What there is to compare."""
+        shared = {title for title, _ in self.shared}
+        return tuple(column for column in self._columns if column.title not in shared)
+
+    @cached_property
+    def shared(self) -> tuple[tuple[str, str], ...]:
+        """What all variants that say it say alike, and a column would only repeat."""
+        repeated = [c for c in self._columns if not c.telling and len(c.said) == 1]
+        several = len(self.variants) > 1
+        return tuple((c.title, "".join(c.said)) for c in repeated if several)
+
+    @cached_property
+    def _columns(self) -> tuple[Column, ...]:
         return columns_of(self.variants, self.metric)
 
     @cached_property

@@ -12,7 +12,7 @@ from pipeline.variants import Variant
 DIGITS = 12
 """How much of a digest is shown."""
 
-_ALSO = {"evaluate.fad": "FAD", "evaluate.kld": "KLD", "evaluate.text_consistency": "CLAP"}
+_ALSO = {"evaluate.text_consistency": "CLAP"}
 """What people call a metric that AudioCraft names otherwise."""
 
 _FIGURES = {
@@ -77,18 +77,18 @@ def columns_of(variants: Sequence[Variant], metric: str) -> tuple[Column, ...]:
     columns = [
         column("verdict", lambda v: _text(v.verdict)),
         column("validated", lambda v: _text("yes" if v.validated else "no")),
-        column("signature", lambda v: _text(v.signature), telling=False),
         column("epoch", lambda v: _number(v.epoch, "d"), number=True),
-        column("state", lambda v: _text(v.state), telling=False),
-        column("dtype", lambda v: _text(v.dtype), telling=False),
-        column("codec", lambda v: _text(v.codec), telling=False),
-        column("size", _size, number=True, telling=False),
         *(
             column(f"{name} ({_ALSO[name]})" if name in _ALSO else name, _metric(name), True)
             for name in metrics_of(variants, metric)
         ),
         *(column(title, _figure(name), True, False) for name, title in _FIGURES.items()),
         column("checks", _checks, telling=False),
+        column("signature", lambda v: _text(v.signature), telling=False),
+        column("state", lambda v: _text(v.state), telling=False),
+        column("dtype", lambda v: _text(v.dtype), telling=False),
+        column("codec", lambda v: _text(v.codec), telling=False),
+        column("size", _size, number=True, telling=False),
         column("state's digest", lambda v: _cut(v.state_digest)),
         column("release's digest", lambda v: _cut(v.digest)),
         column("published", lambda v: _text("; ".join(map(str, v.published)))),
