@@ -8,8 +8,9 @@ least or greatest metric of the released epochs, among the variants that are val
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -57,13 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     asked = _parser().parse_args(arguments)
     terminal = Terminal()
+    runs = ReleaseRuns(Path(os.path.abspath(asked.folder)))  # whose name may be a dot or two
     try:
-        runs = ReleaseRuns(asked.folder)
-        _demand_variants(runs)
-        _demand_metric(boards.board_of(asked.folder).variants, asked.metric)
-        board = boards.draw(
-            asked.folder, asked.metric, asked.mode, blind=asked.blind, seed=asked.seed
-        )
+        _demand_variants(runs, shown)
+        _demand_metric(boards.board_of(runs.root).variants, asked.metric)
+        board = boards.draw(runs.root, asked.metric, asked.mode, blind=asked.blind, seed=asked.seed)
     except (PipelineError, OSError) as error:
         terminal.error(str(_told(error)))
         return 1
@@ -81,7 +80,7 @@ def _told(error: PipelineError | OSError) -> PipelineError:
     return OutputError.from_os(error, where) or SourceError.from_os(error)
 
 
-def _demand_variants(runs: ReleaseRuns) -> None:
+def _demand_variants(runs: ReleaseRuns, shown: Callable[[Path], str]) -> None:
     """Refuse a folder that is not that of a release."""
     if runs.runs:
         return
@@ -89,17 +88,17 @@ def _demand_variants(runs: ReleaseRuns) -> None:
     if not folder.is_dir():
         names = [path.name for path in folder.parent.glob("*/")]
         near = get_close_matches(folder.name, names, 1)
-        hint = f"Did you mean {folder.with_name(near[0])}?" if near else "Give outputs/<release>."
-        raise SourceError("There is no such folder.", str(folder), hint)
+        hint = f"Did you mean {shown(folder.with_name(near[0]))}?" if near else "Give outputs/NAME."
+        raise SourceError("There is no such folder.", shown(folder), hint)
     own = Run(folder, Outputs(folder.parent))
     below = [path for path in sorted(folder.glob("*/")) if ReleaseRuns(path).runs]
     if own.config.is_file():
-        hint = f"That is a variant; give its release: {folder.absolute().parent}"
+        hint = f"It is a variant; give its release: {shown(folder.parent)}"
     elif below:
-        hint = f"Give one of its releases: {', '.join(str(path) for path in below[:4])}"
+        hint = f"Give one of its releases: {', '.join(map(shown, below[:4]))}"
     else:
         hint = "python -m pipeline +release=NAME makes one, in outputs/NAME."
-    raise SourceError("There is no variant of a release in it.", str(folder), hint)
+    raise SourceError("There is no variant of a release in it.", shown(folder), hint)
 
 
 def _demand_metric(variants: Sequence[Variant], metric: str) -> None:

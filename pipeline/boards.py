@@ -122,7 +122,7 @@ class Board:
 
 def board_of(folder: Path, metric: str = METRIC, mode: Mode = "min", seed: int = 0) -> Board:
     """Read every variant of ``outputs/<release>/``."""
-    name = lenient.text(folder.absolute().name)
+    name = lenient.text(ReleaseRuns(folder).name)
     return Board(name, lenient.text(metric), mode, variants_of(folder), seed)
 
 

@@ -195,7 +195,7 @@ class ReleaseRuns:
     @property
     def name(self) -> str:
         """The release."""
-        return self.root.name
+        return self.root.absolute().name
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -205,7 +205,7 @@ class ReleaseRuns:
         """
         if not self.root.is_dir():
             return ()
-        outputs = Outputs(self.root.parent)
+        outputs = Outputs(self.root.absolute().parent)
         runs = [Run(folder, outputs) for folder in sorted(self.root.iterdir())]
         return tuple(run for run in runs if run.config.is_file() or run.result.is_file())
 
