@@ -8,6 +8,7 @@ least or greatest metric of the released epochs, among the variants that are val
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; give the exit status."""
     from pipeline.board_text import sheet
     from pipeline.console import Terminal, shown
+    from stages.common.document import refusal
 
     asked = _parser().parse_args(arguments)
     terminal = Terminal()
@@ -64,7 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _demand_metric(boards.board_of(runs.root).variants, asked.metric)
         board = boards.draw(runs.root, asked.metric, asked.mode, blind=asked.blind, seed=asked.seed)
     except (PipelineError, OSError) as error:
-        terminal.error(str(_told(error)))
+        refused = _told(error)
+        terminal.error(str(refused))
+        if asked.json:
+            terminal.raw(json.dumps(refusal(str(asked.folder), refused), indent=2))
         return 1
     if asked.json:
         terminal.raw(runs.board_json.read_text(encoding="utf-8").rstrip("\n"))

@@ -132,7 +132,8 @@ def draw(
     """Read every variant of ``outputs/<release>/``, and write its three files.
 
     Reading and writing are under one lock: of two who draw at once, the later has seen all that the
-    earlier saw, and no older board comes to stand over a newer.
+    earlier saw, and no older board comes to stand over a newer. Where no variant is or was, nothing
+    is written.
 
     Args:
         folder: of the release.
@@ -146,6 +147,8 @@ def draw(
         OSError: when the disk refuses.
     """
     runs = ReleaseRuns(folder)
+    if not runs.runs and not runs.board_json.exists():  # every request was refused at once
+        return board_of(folder, metric, mode, seed)
     runs.locks.mkdir(parents=True, exist_ok=True)
     with lock.hold(runs.lock, PATIENCE, lambda _: None):
         for left in folder.glob(".board.*.tmp"):

@@ -70,7 +70,8 @@ def test_a_metric_that_nobody_has_is_refused_with_the_near_name(tmp_path, told):
     assert (status, out) == (1, "")
     assert "valid.cee: no variant has it" in err and "Did you mean valid.ce?" in err
     assert not (tmp_path / RELEASE / "board.json").exists()
-    _, _, err = told(tmp_path / RELEASE, "--metric", "qqq")
+    status, out, err = told(tmp_path / RELEASE, "--metric", "qqq", "--json")
+    assert status == 1 and json.loads(out)["error"]["what"] in err
     assert "There are: evaluate.fad" in err
 
 

@@ -155,10 +155,19 @@ def test_codebooks_and_training_have_no_column(tmp_path):
     assert not [t for t in titles if t.startswith("train.") or "_q1" in t]
 
 
-def test_a_folder_without_variants_has_an_empty_board(tmp_path):
+def test_a_folder_without_variants_is_left_as_it_is(tmp_path):
+    assert boards.draw(tmp_path / RELEASE).variants == ()
+    assert not (tmp_path / RELEASE).exists()
+
+
+def test_variants_that_are_removed_leave_the_board(tmp_path):
+    run = make_variant(tmp_path)
+    boards.draw(tmp_path / RELEASE)
+    shutil.rmtree(run.root)
     board = boards.draw(tmp_path / RELEASE)
     assert (board.variants, board.best, board.chart) == ((), None, None)
-    assert "0 variants" in (tmp_path / RELEASE / "board.md").read_text()
+    assert "0 variants." in (tmp_path / RELEASE / "board.md").read_text()
+    assert run.root.name not in (tmp_path / RELEASE / "board.html").read_text()
 
 
 def test_what_a_killed_drawing_left_is_removed(tmp_path):

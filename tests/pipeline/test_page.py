@@ -131,7 +131,7 @@ def test_a_curve_is_scaled_and_marked():
     assert (curve.low, curve.high, curve.epochs) == ("2", "4", 3)
 
 
-@pytest.mark.parametrize("value", ["NaN", None, True, float("inf"), [1]])
+@pytest.mark.parametrize("value", ["NaN", None, True, float("inf"), [1], 10**400])
 def test_what_is_no_finite_number_has_no_curve(value):
     assert curves_of([{"train": {"ce": value}}], 1) == ()
 
