@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.amounts import amount
 from pipeline.curves import is_detail
+from pipeline.page import VERDICTS
 from pipeline.variants import Variant
 
 DIGITS = 12
@@ -14,6 +15,8 @@ DIGITS = 12
 
 _ALSO = {"evaluate.text_consistency": "CLAP"}
 """What people call a metric that AudioCraft names otherwise."""
+
+_GRAVITY = {verdict: rank for rank, verdict in enumerate(VERDICTS)}
 
 _FIGURES = {
     "codec.sound.snr_db": "codec's SNR, dB",
@@ -138,5 +141,6 @@ def _figure(name: str) -> Callable[[Variant], Cell]:
 
 
 def _checks(variant: Variant) -> Cell:
-    told = ", ".join(f"{number} {verdict}" for verdict, number in variant.checks.items())
+    known = sorted(variant.checks.items(), key=lambda pair: _GRAVITY.get(pair[0], len(_GRAVITY)))
+    told = ", ".join(f"{number} {verdict}" for verdict, number in known)
     return Cell(told, told or None)

@@ -204,6 +204,14 @@ def test_a_release_of_other_weights_than_were_collected_is_a_fault(tmp_path):
     assert Variant.of(run).faults == ("release/ and collect/ are of different weights",)
 
 
+@pytest.mark.parametrize("name", ["../run.json", "/etc/hostname", "a/../../run.json"])
+def test_a_release_that_lists_files_elsewhere_is_broken(tmp_path, name):
+    run = make_variant(tmp_path)
+    manifest = json.loads(run.release.manifest.read_text())
+    write(run.release.manifest, manifest | {"files": {name: {"size": 1}}})
+    assert Variant.of(run).faults == (f"release.json names {name}, which is elsewhere",)
+
+
 @pytest.mark.parametrize("content", SPOILT, ids=range(len(SPOILT)))
 def test_whatever_is_in_its_files_a_variant_is_read_and_the_file_named(tmp_path, content):
     for position, spoil in enumerate(
