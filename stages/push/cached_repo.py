@@ -22,11 +22,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline import files
-from pipeline.errors import LockedError, PushError
+from pipeline.errors import LockedError
 from pipeline.manifest import canonical
 from pipeline.stage import Progress, Task
 from stages.common.hub.caches import folder_name
 from stages.common.hub.contents import HeldFile, Tree
+from stages.common.hub.uploading import changed
 from stages.push.listing import SentFile
 
 PATIENCE = 600.0
@@ -128,11 +129,7 @@ class CachedRepo:
             # A copy: somebody may edit a text in place, and the cache must not change with it.
             ready.write_bytes(file.path.read_bytes())
         if not ready.samefile(file.path) and files.file_digest(ready).sha256 != file.sha256:
-            raise PushError(
-                f"{file.name} is not what SHA256SUMS says.",
-                str(file.path),
-                "Have it made again: force=all",
-            )
+            raise changed(file.name, file.path)
         files.replace_file(ready, blob)
 
     def _is_copy(self, blob: Path, file: SentFile) -> bool:

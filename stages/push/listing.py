@@ -118,11 +118,7 @@ def _others(release: ReleaseFolder) -> Iterator[SentFile]:
         path = release.root / name
         digest = files.file_digest(path)
         if digest.sha256 != samples.get(name, digest.sha256):
-            raise PushError(
-                f"{name} is not what {SAMPLES_JSON} says: it was changed after it was packaged.",
-                str(path),
-                "Nothing was published. Have the release made again: force=all",
-            )
+            raise changed(name, path, SAMPLES_JSON)
         yield SentFile(name, path, digest.size, digest.sha256)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from pipeline.errors import PushError
+from pipeline.layout import SHA256SUMS
 from pipeline.stage import Progress, Task
 from stages.common.hub.client import quiet
 from stages.common.hub.failure import Failure, kinds
@@ -126,15 +127,16 @@ def _operation() -> Any:
     return WatchedAdd
 
 
-def changed(name: str, path: Path) -> PushError:
+def changed(name: str, path: Path, by: str = SHA256SUMS) -> PushError:
     """Say that a file is not what it was when its digest was taken.
 
     Args:
         name: its path in the release.
         path: where it is.
+        by: the list that has the digest.
     """
     return PushError(
-        f"{name} is not what SHA256SUMS says: it was changed after it was packaged.",
+        f"{name} is not what {by} says: it was changed after it was packaged.",
         str(path),
         "Nothing was published. Have the release made again: force=all",
     )
