@@ -90,17 +90,16 @@ def verify(
     found = []
     for name in sorted({*(copy.sizes or {}), *claims.by_name}):
         stated = claims.by_name.get(name)
+        # A pickle that no list has may be loaded by somebody all the same.
+        held = copy.held(name) if stated or _is_pickle(name) else None
         if stated:
-            file, wrong = _compared(name, stated, copy.held(name), copy.keeper, progress)
+            file, wrong = _compared(name, stated, held, copy.keeper, progress)
         else:
             size = (copy.sizes or {}).get(name)
             file, wrong = _unlisted(name, size, claims, strange=published is None)
-            # Whatever lies there may be loaded by somebody.
-            if name.lower().endswith(PICKLES) and (held := copy.held(name)) is not None:
-                opened, refused = _opened(name, held)
-                file, wrong = replace(file, opened=opened), wrong + refused
-        found.append(file)
-        remarks += wrong
+        opened, refused = _opened(name, held)
+        found.append(replace(file, opened=opened))
+        remarks += [*wrong, *refused]
     remarks += _unread(copy, found)
     return VerifiedCopy(copy.place, claims.name, claims.version, tuple(found), tuple(remarks))
 
@@ -138,8 +137,7 @@ def _compared(
             verdict = "changed"
             digests = f"its sha256 is {found[:12]}..., not {claim.sha256[:12]}..."
             wrong.append(_problem(f"{name} is not the file that {claim.by} lists: {digests}"))
-    opened, refused = _opened(name, held)
-    return VerifiedFile(name, held.size, verdict, compared, opened), wrong + refused
+    return VerifiedFile(name, held.size, verdict, compared), wrong
 
 
 def _sha256(name: str, held: Held, progress: Progress) -> str:
@@ -149,9 +147,13 @@ def _sha256(name: str, held: Held, progress: Progress) -> str:
         return files.file_digest(held.path, task.advance).sha256
 
 
-def _opened(name: str, held: Held) -> tuple[str, list[Remark]]:
+def _is_pickle(name: str) -> bool:
+    return name.lower().endswith(PICKLES)
+
+
+def _opened(name: str, held: Held | None) -> tuple[str, list[Remark]]:
     """Read a pickle as everyone here does: nothing that it says is run, and not all is taken."""
-    if not name.lower().endswith(PICKLES):
+    if held is None or not _is_pickle(name):
         return "", []
     try:
         if held.path is not None:
