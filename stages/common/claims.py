@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -142,17 +142,28 @@ class Claims:
         return claims
 
     def _agree(self, listed: Mapping[str, Claim], summed: Mapping[str, Claim]) -> None:
-        """Compare release.json with SHA256SUMS, which lists release.json too."""
-        for name in sorted({*listed, RELEASE_JSON} ^ set(summed)):
-            lists = (SHA256SUMS, RELEASE_JSON)
-            there, other = lists if name in summed else reversed(lists)
-            self._complain(f"{name} is in {there}, but not in {other}.")
+        """Compare release.json with SHA256SUMS."""
+        for what in one_sided(listed, summed):
+            self._complain(what)
         for name in sorted(listed.keys() & summed.keys()):
             if listed[name].sha256 != summed[name].sha256:
                 self._complain(f"{SHA256SUMS} and {RELEASE_JSON} give two digests for {name}.")
 
     def _complain(self, what: str, remedy: str = ANEW) -> None:
         self.remarks.append(Remark("problem", what, remedy=remedy))
+
+
+def one_sided(listed: Collection[str], summed: Collection[str]) -> Iterator[str]:
+    """Say which files only one of the two lists has.
+
+    Args:
+        listed: the names in release.json.
+        summed: those in SHA256SUMS, which lists release.json too.
+    """
+    for name in sorted({*listed, RELEASE_JSON} ^ set(summed)):
+        lists = (SHA256SUMS, RELEASE_JSON)
+        there, other = lists if name in summed else reversed(lists)
+        yield f"{name} is in {there}, but not in {other}."
 
 
 def is_inside(name: str) -> bool:

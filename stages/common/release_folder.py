@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from pipeline.errors import FormatError
 from pipeline.layout import RELEASE_JSON, STAGE_JSON, ReleaseFolder
 from pipeline.manifest import parse_sums
 from pipeline.sheet import Remark
-from stages.common.claims import ANEW, OUTSIDE, manifest_in
+from stages.common.claims import ANEW, OUTSIDE, manifest_in, one_sided
 from stages.common.unfit import Accepted
 
 _UNLISTED = OUTSIDE | {RELEASE_JSON}
@@ -88,7 +88,7 @@ def read_release(folder: Path, whole: bool = True) -> tuple[Release, list[Remark
     remarks += _faults(files)
     remarks += _accepted(_settings(place, manifest))
     if manifest and whole:
-        remarks += _sums(place, set(listed))
+        remarks += _sums(place, listed)
     elif not manifest and not remarks:
         remarks.append(_UNSAID)
     release = Release(
@@ -175,22 +175,17 @@ def _faults(files: tuple[ListedFile, ...]) -> Iterator[Remark]:
             yield Remark("hint", f"{file.name} is not a file of this release: nothing lists it.")
 
 
-def _sums(place: ReleaseFolder, listed: set[str]) -> Iterator[Remark]:
+def _sums(place: ReleaseFolder, listed: Collection[str]) -> Iterator[Remark]:
     """Compare the names in SHA256SUMS with those in release.json."""
     if not place.sums.is_file():
         yield Remark("problem", "SHA256SUMS is missing.", remedy=ANEW)
         return
     try:
-        names = set(parse_sums(place.sums.read_text(encoding="utf-8")))
+        summed = parse_sums(place.sums.read_text(encoding="utf-8"))
     except (FormatError, UnicodeDecodeError) as error:
         yield Remark("problem", f"SHA256SUMS cannot be read: {error}", remedy=ANEW)
         return
-    wanted = listed | {place.manifest.name}
-    for name in sorted(names ^ wanted):
-        there, other = (
-            ("SHA256SUMS", "release.json") if name in names else ("release.json", "SHA256SUMS")
-        )
-        yield Remark("problem", f"{name} is in {there}, but not in {other}.", remedy=ANEW)
+    yield from (Remark("problem", what, remedy=ANEW) for what in one_sided(listed, summed))
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
