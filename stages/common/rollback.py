@@ -140,7 +140,7 @@ def plan(what: Path, say: Callable[[str], None] = lambda _: None) -> Rollback:
     if entry.pull_request is not None:
         raise PushError(
             "It is a pull request: nothing was published that could be taken back.",
-            f"{repository.url}/discussions/{entry.pull_request}",
+            repository.proposal_url(entry.pull_request),
             "Close it there.",
         )
     if entry.parent in (None, entry.commit):

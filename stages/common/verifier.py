@@ -18,13 +18,11 @@ from pipeline.sheet import Remark
 from pipeline.stage import Progress
 from stages.common import sources
 from stages.common.copies import Copy, FolderCopy
-from stages.common.hub import default_cache, is_repo_id, remote, snapshot
+from stages.common.hub import MAIN, default_cache, is_repo_id, remote, snapshot
 from stages.common.receipt import Published, read_receipt
 from stages.common.release_folder import is_release
 from stages.common.remote_copies import AddressCopy, HubCopy
 from stages.common.verification import VerifiedCopy, verify
-
-MAIN = "main"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from pipeline.schema import PushConfig
 from pipeline.stage import Problem
 from stages.common.hub.account import FINE_GRAINED, READ, Account
 from stages.common.hub.endpoint import own_endpoint
-from stages.common.hub.repository import MAIN, Refs, Repository, State
+from stages.common.hub.names import MAIN
+from stages.common.hub.repository import Refs, Repository, State
 
 GATES: dict[str, str | bool] = {"auto": "auto", "manual": "manual", "off": False}
 """What the Hub calls what ``push.gated`` says."""

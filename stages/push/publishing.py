@@ -19,7 +19,8 @@ from pipeline.layout import CARD, SHA256SUMS, PushFolder
 from pipeline.schema import PushConfig
 from pipeline.stage import Context
 from stages.common.hub.landing import Landing
-from stages.common.hub.repository import MAIN, Refs, Repository, State
+from stages.common.hub.names import MAIN
+from stages.common.hub.repository import Refs, Repository, State
 from stages.common.hub.uploading import upload
 from stages.push import hub_entry, kept_card
 from stages.push.difference import Difference

@@ -2,9 +2,10 @@
 
 from stages.common.hub.caches import commit_of, default_cache, folder_name, snapshot
 from stages.common.hub.downloading import cached, download, size_of
-from stages.common.hub.names import is_commit, is_repo_id
+from stages.common.hub.names import MAIN, is_commit, is_repo_id
 
 __all__ = [
+    "MAIN",
     "cached",
     "commit_of",
     "default_cache",

@@ -1,8 +1,11 @@
-"""What the Hub calls things: a repository, a commit."""
+"""What the Hub calls things: a repository, its first branch, a commit."""
 
 from __future__ import annotations
 
 import re
+
+MAIN = "main"
+"""The branch that a repository has from the start."""
 
 _REPO_ID = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
 _ILLEGAL = re.compile(r"--|\.\.|[.-](?:/|$)|\.git$")

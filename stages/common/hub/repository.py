@@ -18,7 +18,6 @@ from stages.common.hub.contents import Tree
 from stages.common.hub.patience import Patience
 from stages.common.hub.remote import held
 
-MAIN = "main"
 CLIENT = "audiocraft-release-pipeline"
 """How we call ourselves to the Hub."""
 
