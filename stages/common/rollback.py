@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.errors import PushError, SourceError
 from pipeline.layout import PushFolder
+from pipeline.paths import expanded
 from stages.common.hub.contents import ATTRIBUTES, Change, HeldFile, Tree
 from stages.common.hub.endpoint import is_own
 from stages.common.hub.landing import Landing
@@ -130,11 +131,12 @@ def plan(what: Path, say: Callable[[str], None] = lambda _: None) -> Rollback:
         say: is told why something takes long.
 
     Raises:
+        ConfigError: for the home of a user whom this machine does not know.
         SourceError: when there is no receipt, or the Hub is not in it.
         FormatError: when it is not a receipt.
         PushError: when the push cannot be taken back, or a file has changed since.
     """
-    entry = _hub_entry(_locate(what.expanduser()))
+    entry = _hub_entry(_locate(expanded(what)))
     _demand_own(entry, what)
     repository = Repository(entry.repo_id, entry.endpoint, say)
     if entry.pull_request is not None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pipeline.errors import ConfigError, SourceError
 from pipeline.layout import Outputs, ReleaseFolder, Run
+from pipeline.paths import expanded
 from pipeline.sheet import Remark
 from pipeline.stage import Progress
 from stages.common import sources
@@ -50,7 +51,7 @@ def verified(doubt: Doubt, progress: Progress) -> tuple[VerifiedCopy, ...]:
         SourceError: for what is not there, or cannot be had.
         FormatError: for a receipt, or a list, that cannot be read.
     """
-    path = Path(doubt.what).expanduser()
+    path = expanded(doubt.what)
     if doubt.what and path.exists():
         _demand_none_of(doubt, ("--revision", doubt.revision), ("--cache-dir", doubt.cache_dir))
         if path.is_file():
@@ -104,7 +105,7 @@ def _repository(doubt: Doubt) -> tuple[str | None, str]:
 
 def _of_repository(repo_id: str, revision: str, doubt: Doubt, progress: Progress) -> VerifiedCopy:
     if doubt.cache_dir is not None:
-        return verify(_cached(repo_id, revision, doubt.cache_dir.expanduser()), progress)
+        return verify(_cached(repo_id, revision, expanded(doubt.cache_dir)), progress)
     tree = remote.tree(repo_id, revision)
     if tree is not None:
         with _empty_folder() as folder:

@@ -144,8 +144,8 @@ def fetch(repo_id: str, extra: tuple[str, ...]) -> Pretrained:
 
 def _caches() -> Iterator[Path]:
     """Give the caches that AudioCraft and the Hub's client use here."""
-    home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
+    home = expanded(os.environ.get("HF_HOME") or "~/.cache/huggingface")
     for folder in (os.environ.get("AUDIOCRAFT_CACHE_DIR"), os.environ.get("HF_HUB_CACHE")):
         if folder:
-            yield Path(folder).expanduser()
+            yield expanded(folder)
     yield home / "hub"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from pipeline import files
 from pipeline.errors import PushError
 from pipeline.layout import PushFolder
 from pipeline.manifest import pretty
+from pipeline.paths import expanded
 from pipeline.schema import PushConfig
 from pipeline.stage import Context, Facts, Plan, Problem, Record
 from stages.common.receipt import FORMAT, kept_entries, merged_entries
@@ -118,7 +118,7 @@ class Push:
         if config.dry_run is not None:
             targets.append(DryRun())
         if config.cache is not None:
-            root = Path(config.cache.dir or ctx.run.outputs.hub).expanduser().absolute()
+            root = expanded(config.cache.dir or ctx.run.outputs.hub).absolute()
             targets.append(Cache(root, config.repo_id))
         if self.hub is not None:
             targets.append(self.hub)

@@ -13,6 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
 from omegaconf import OmegaConf
 
+from pipeline.paths import expanded
 from pipeline.schema import CheckpointConfig
 from pipeline.stage import Problem
 from stages.common.experiments import PREFIX
@@ -53,7 +54,11 @@ class Request:
 
     @classmethod
     def of(cls, config: CheckpointConfig) -> Request | None:
-        """Read the request; ``None`` when the weights come from elsewhere."""
+        """Read the request; ``None`` when the weights come from elsewhere.
+
+        Raises:
+            ConfigError: when ``python`` begins with the home of a user who is not known here.
+        """
         if config.kind == "miniature":
             return _miniature()
         if config.kind == "train":
@@ -101,7 +106,7 @@ def _interpreter(asked: str | None) -> Path:
     """Give an interpreter's path: from the working directory, or by its name from ``PATH``."""
     if asked is None:
         return Path(sys.executable)
-    named = Path(asked).expanduser()
+    named = expanded(asked)
     # Not resolved: the link is how an interpreter knows its virtual environment.
     return Path.cwd() / (shutil.which(named) or named)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pipeline import files
@@ -33,7 +34,12 @@ class Train:
 
     def __init__(self, config: CheckpointConfig) -> None:
         """Take where the checkpoint comes from; only some kinds are trained."""
-        self.request = Request.of(config)
+        self.config = config
+
+    @cached_property
+    def request(self) -> Request | None:
+        """What is to be trained; ``None`` when the weights come from elsewhere."""
+        return Request.of(self.config)
 
     def check(self, ctx: Context) -> list[Problem]:
         """Find a package that is not there, and overrides that cannot be read."""

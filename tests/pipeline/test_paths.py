@@ -6,11 +6,17 @@ import pytest
 
 from pipeline.errors import ConfigError
 from pipeline.paths import expanded
-from pipeline.schema import CardConfig
+from pipeline.schema import CacheConfig, CardConfig, CheckpointConfig
+from pipeline.stage import SILENT
 from stages.collect import Collect
+from stages.common import rollback
 from stages.common.own_card import Wishes
+from stages.common.verifier import Doubt, verified
 from stages.export_compression import ExportCompression
+from stages.export_transformers import pretrained
+from stages.train import Train
 from tests.exports import Bench, compression, export, request
+from tests.releases import push
 
 NOBODY = "~nosuchuser/c.th"
 
@@ -37,6 +43,36 @@ def test_no_option_takes_the_home_of_nobody(tmp_path, stage):
     assert "no home folder ~nosuchuser" in problem.what and problem.where == NOBODY
 
 
+@pytest.mark.parametrize(
+    "stage",
+    [
+        Train(CheckpointConfig(kind="train", package="toy", python=NOBODY)),
+        push(cache=CacheConfig(dir=NOBODY)),
+    ],
+)
+def test_nor_does_one_that_is_looked_at_first(tmp_path, stage):
+    with pytest.raises(ConfigError, match="no home folder"):  # of which the planner makes a problem
+        Bench.at(tmp_path).check(stage)
+
+
 def test_nor_does_the_card():
     with pytest.raises(ConfigError, match="no home folder"):
         Wishes.read(CardConfig(path=NOBODY))
+
+
+@pytest.mark.parametrize("variable", ["AUDIOCRAFT_CACHE_DIR", "HF_HUB_CACHE", "HF_HOME"])
+def test_nor_do_the_variables_of_caches(monkeypatch, variable):
+    monkeypatch.setenv(variable, NOBODY)
+    with pytest.raises(ConfigError, match="no home folder"):
+        pretrained.find("lab/small")
+
+
+@pytest.mark.parametrize("doubt", [Doubt(NOBODY), Doubt("lab/small", cache_dir=Path(NOBODY))])
+def test_nor_does_verify(doubt):
+    with pytest.raises(ConfigError, match="no home folder"):
+        verified(doubt, SILENT)
+
+
+def test_nor_does_rollback():
+    with pytest.raises(ConfigError, match="no home folder"):
+        rollback.plan(Path(NOBODY))
