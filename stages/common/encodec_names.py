@@ -11,8 +11,6 @@ import re
 
 from stages.common.renaming import Padding, Part, Shapes, demand_none_left
 
-__all__ = ["Padding", "Part", "codec_parts", "padded_size"]
-
 FAR = 1e4
 """Of each element of a vector that fills a codebook up: no latent is near it."""
 

@@ -11,9 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from stages.common.renaming import Padding, Part, Shapes, demand_none_left
-
-__all__ = ["Padding", "Part", "conditioning_parts", "decoder_parts"]
+from stages.common.renaming import Part, Shapes, demand_none_left
 
 CONDITIONERS = "condition_provider.conditioners."
 

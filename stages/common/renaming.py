@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from stages.common.checks import listed
 from stages.common.settings import Unusable
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -53,5 +54,4 @@ def demand_none_left(names: Iterable[str]) -> None:
         Unusable: naming those that did not.
     """
     if left := sorted(names):
-        more = f" and {len(left) - 3} more" if len(left) > 3 else ""
-        raise Unusable(f"transformers has no place for {', '.join(left[:3])}{more}")
+        raise Unusable(f"transformers has no place for {listed(left)}")

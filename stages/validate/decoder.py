@@ -15,8 +15,8 @@ from typing import Any
 from stages.common.checks import listed
 from stages.common.expressible import decoder_obstacles
 from stages.common.musicgen_config import decoder_config
-from stages.common.musicgen_names import Part, decoder_parts
-from stages.common.renaming import Shapes
+from stages.common.musicgen_names import decoder_parts
+from stages.common.renaming import Part, Shapes
 from stages.common.settings import Settings, Unusable
 from stages.validate.weights import Weights
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.common.encodec_config import bandwidth, codec_config
-from stages.common.encodec_names import FAR, Padding, codec_parts, padded_size
+from stages.common.encodec_names import FAR, codec_parts, padded_size
+from stages.common.renaming import Padding
 from stages.common.settings import CODEC_NODES, Settings, Unusable
 from tests.xp_configs import ENCODEC, compose
 from tests.xp_shapes import encodec_shapes

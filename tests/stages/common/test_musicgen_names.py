@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.common.musicgen_names import CONDITIONERS, Part, conditioning_parts, decoder_parts
+from stages.common.musicgen_names import CONDITIONERS, conditioning_parts, decoder_parts
+from stages.common.renaming import Part
 from stages.common.settings import Unusable
 from tests.xp_configs import LM, MELODY, UNCONDITIONAL, compose
 from tests.xp_shapes import lm_shapes

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from stages.common.archive import Archive
-from stages.common.musicgen_names import Part
+from stages.common.renaming import Part
 from stages.common.settings import LM_NODES, Settings, Unusable
 from stages.common.stored import StoredTensor
 from stages.common.xp_yaml import config_in
