@@ -26,7 +26,7 @@ def codebooks(settings: Settings, codec: Codec) -> Outcome:
             f"compression_model_n_q is {active}, but {codec.name} has {codec.n_q} codebooks.",
             REMEDY,
         )
-    doubled = _interleaved(settings) and not _per_timestep(settings)
+    doubled = settings.interleaved and not _per_timestep(settings)
     total = active * (2 if doubled else 1)
     told = f"{active} codebooks" + (", two channels each" if doubled else "")
     if streams != total:
@@ -55,7 +55,7 @@ def sample_rate(settings: Settings, codec: Codec) -> Outcome:
 
 def channels(settings: Settings, codec: Codec) -> Outcome:
     """Compare the audio channels; interleaving makes stereo of a codec that must be mono."""
-    if _interleaved(settings) and codec.channels != 1:
+    if settings.interleaved and codec.channels != 1:
         return failed(
             f"interleave_stereo_codebooks wants a mono codec, {codec.name} has {codec.channels} "
             "channels.",
@@ -63,7 +63,7 @@ def channels(settings: Settings, codec: Codec) -> Outcome:
         )
     if not settings.has("channels"):
         return skipped("xp.cfg does not say the LM's channels")
-    wanted, given = settings.count("channels"), 2 if _interleaved(settings) else codec.channels
+    wanted, given = settings.count("channels"), 2 if settings.interleaved else codec.channels
     if wanted != given:
         return failed(f"The LM is for {wanted} channels, {codec.name} gives {given}.", REMEDY)
     return passed(f"{wanted} channel{'s' if wanted > 1 else ''}")
@@ -74,7 +74,7 @@ def frame_rate(settings: Settings, codec: Codec, trained: float | None) -> Outco
 
     MAGNeT's config says the LM's; else it is that of the codec in training, where that is known.
     """
-    doubled = _interleaved(settings) and _per_timestep(settings)
+    doubled = settings.interleaved and _per_timestep(settings)
     given = codec.frame_rate * (2 if doubled else 1)
     wanted = settings.get("transformer_lm.compression_model_framerate")
     if wanted is None and trained is not None:
@@ -124,10 +124,6 @@ def delays(settings: Settings) -> Outcome:
     if sorted(values) != values:
         return failed(f"The delays do not rise: {values}.", remedy)
     return passed(f"{streams} delays: {', '.join(map(str, values))}")
-
-
-def _interleaved(settings: Settings) -> bool:
-    return settings.flag("interleave_stereo_codebooks.use", False)
 
 
 def _per_timestep(settings: Settings) -> bool:

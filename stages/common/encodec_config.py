@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from stages.common.encodec_names import padded_size
-from stages.common.settings import Settings, Unusable
+from stages.common.settings import Settings
 
 
 def codec_config(settings: Settings) -> dict[str, Any]:
@@ -22,9 +22,7 @@ def codec_config(settings: Settings) -> dict[str, Any]:
     Raises:
         Unusable: when a figure is missing or none.
     """
-    ratios = settings.get("seanet.ratios", [8, 5, 4, 2])
-    if not isinstance(ratios, list) or not all(type(r) is int and 0 < r <= 1024 for r in ratios):
-        raise Unusable(f"seanet.ratios is {ratios!r}, not a list of whole numbers")
+    ratios = settings.counts("seanet.ratios", [8, 5, 4, 2], most=1024)
     sample_rate, hop = settings.count("encodec.sample_rate"), math.prod(ratios)
     size = padded_size(settings.count("rvq.bins", 1024))
     dimension = settings.count("seanet.dimension", 128)

@@ -196,7 +196,7 @@ def _chroma(settings: Settings, node: str) -> Iterator[str]:
 
 def _delays(settings: Settings) -> str | None:
     n_q = settings.count(f"{_LM}.n_q")
-    stereo = settings.flag("interleave_stereo_codebooks.use", False)
+    stereo = settings.interleaved
     if stereo and n_q % 2:
         return f"{_LM}.n_q is {n_q}, which two channels cannot share"
     wanted = [index // 2 for index in range(n_q)] if stereo else list(range(n_q))

@@ -33,9 +33,6 @@ def decoder_config(settings: Settings) -> Json:
     """
     node = "transformer_lm"
     dim, card = settings.count(f"{node}.dim"), settings.count(f"{node}.card")
-    scale = settings.get(f"{node}.hidden_scale", 4)
-    if not isinstance(scale, int | float) or not 0 < scale <= 1024:
-        raise Unusable(f"{node}.hidden_scale is {scale!r}, not a number")
     crossed = bool(settings.names("fuser.cross"))
     return {
         "model_type": "musicgen_decoder" if crossed else "musicgen_melody_decoder",
@@ -44,9 +41,9 @@ def decoder_config(settings: Settings) -> Json:
         "hidden_size": dim,
         "num_hidden_layers": settings.count(f"{node}.num_layers"),
         "num_attention_heads": settings.count(f"{node}.num_heads"),
-        "ffn_dim": int(scale * dim),
+        "ffn_dim": int(settings.number(f"{node}.hidden_scale", 4, most=1024) * dim),
         "num_codebooks": settings.count(f"{node}.n_q"),
-        "audio_channels": 2 if settings.flag("interleave_stereo_codebooks.use", False) else 1,
+        "audio_channels": 2 if settings.interleaved else 1,
         "activation_function": "gelu",
         "dropout": _probability(settings, f"{node}.dropout"),
         "attention_dropout": 0.0,
@@ -140,11 +137,10 @@ def processor_config(settings: Settings, codec: Json) -> Json:
             "stem_indices": [3, 2],
         }
     # A stereo model of two interleaved mono codecs takes both channels.
-    interleaved = settings.flag("interleave_stereo_codebooks.use", False)
     return shared | {
         "feature_extractor_type": "EncodecFeatureExtractor",
         "processor_class": "MusicgenProcessor",
-        "feature_size": 2 if interleaved else codec["audio_channels"],
+        "feature_size": 2 if settings.interleaved else codec["audio_channels"],
         "sampling_rate": codec["sampling_rate"],
         "chunk_length_s": None,
         "overlap": None,

@@ -108,6 +108,28 @@ class Settings:
             raise Unusable(f"{path} is {value!r}, not a whole number from {least} on")
         return value
 
+    def counts(self, path: str, default: list[int], most: int) -> list[int]:
+        """Give a list of whole numbers, each from 1 to ``most``.
+
+        Raises:
+            Unusable: when it is anything else.
+        """
+        value = self.get(path, default)
+        if not isinstance(value, list) or not all(type(n) is int and 0 < n <= most for n in value):
+            raise Unusable(f"{path} is {value!r}, not a list of whole numbers")
+        return value
+
+    def number(self, path: str, default: float, most: float) -> float:
+        """Give a number above 0, of at most ``most``.
+
+        Raises:
+            Unusable: when it is anything else.
+        """
+        value = self.get(path, default)
+        if not isinstance(value, int | float) or not 0 < value <= most:
+            raise Unusable(f"{path} is {value!r}, not a number")
+        return value
+
     def flag(self, path: str, default: bool) -> bool:
         """Give a truth value; null counts as false, as in AudioCraft."""
         return bool(self.get(path, default))
@@ -145,6 +167,11 @@ class Settings:
         return {
             name: str(self.get(f"conditioners.{name}.model")) for name in found if name != "args"
         }
+
+    @property
+    def interleaved(self) -> bool:
+        """Whether a language model speaks two channels in turn, each in codes of a mono codec."""
+        return self.flag("interleave_stereo_codebooks.use", False)
 
     def _find(self, path: str) -> Any:
         for name, node in self._nodes.items():

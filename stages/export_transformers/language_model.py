@@ -82,5 +82,4 @@ class LanguageModel:
     @property
     def codebooks(self) -> int:
         """How many codebooks its codec must have."""
-        stereo = self.settings.flag("interleave_stereo_codebooks.use", False)
-        return self.settings.count("transformer_lm.n_q") // (2 if stereo else 1)
+        return self.settings.count("transformer_lm.n_q") // (2 if self.settings.interleaved else 1)

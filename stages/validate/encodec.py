@@ -49,11 +49,7 @@ class _SEANet:
                 raise Unusable(f"{at(name)} is {value}, too many to be true")
             return value
 
-        ratios = settings.get(at("ratios"), [8, 5, 4, 2])
-        if not isinstance(ratios, list) or not all(
-            type(ratio) is int and 0 < ratio <= 1024 for ratio in ratios
-        ):
-            raise Unusable(f"{at('ratios')} is {ratios!r}, not a list of whole numbers")
+        ratios = settings.counts(at("ratios"), [8, 5, 4, 2], most=1024)
         if len(ratios) > 16:
             raise Unusable(f"{at('ratios')} has {len(ratios)} entries, too many to be true")
         norm_type = settings.get(at("norm"), "none")

@@ -152,8 +152,7 @@ class Recital:
     def _make(self, text: str | None, seed: int | None, advance: Callable[[int], None]) -> Tensor:
         trials = self._need
         settings, shape = trials.model.settings, trials.trial.shape
-        stereo = settings.flag("interleave_stereo_codebooks.use", False)
-        delays = [k // 2 if stereo else k for k in range(shape.codebooks)]
+        delays = [k // 2 if settings.interleaved else k for k in range(shape.codebooks)]
         guidance = settings.get("classifier_free_guidance.inference_coef", 3.0)
         guidance = float(guidance) if isinstance(guidance, int | float) else 1.0
         decoding = Decoding(delays, shape.cardinality, guidance, advance)
@@ -222,7 +221,7 @@ class Recital:
         codec, trials = self._codec, self._need
         if trials.trial.shape.cardinality > codec.bins:
             raise Unusable(f"{codec.name} has fewer codes than the language model")
-        stereo = trials.model.settings.flag("interleave_stereo_codebooks.use", False)
+        stereo = trials.model.settings.interleaved
         try:
             takes = self._takes
         except NotNumbers as reason:

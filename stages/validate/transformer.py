@@ -45,14 +45,11 @@ class Layer:
         kv_repeat = settings.count(f"{node}.kv_repeat", 1)
         if dim % heads or heads % kv_repeat:
             raise Unusable(f"{node}.num_heads is {heads}, which does not divide dim {dim}")
-        scale = settings.get(f"{node}.hidden_scale", 4)
-        if not isinstance(scale, int | float) or not 0 < scale <= 1024:
-            raise Unusable(f"{node}.hidden_scale is {scale!r}, not a number")
         position = settings.get(f"{node}.positional_embedding", "sin")
         return cls(
             dim=dim,
             heads=heads,
-            hidden=int(scale * dim),
+            hidden=int(settings.number(f"{node}.hidden_scale", 4, most=1024) * dim),
             kv_repeat=kv_repeat,
             custom=settings.flag(f"{node}.custom", False)
             or settings.flag(f"{node}.memory_efficient", False),
