@@ -7,6 +7,7 @@ Source: ``EncodecConfig`` of transformers 5; ``SEANetEncoder`` and ``SEANetDecod
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from stages.common.encodec_names import padded_size
@@ -66,9 +67,21 @@ def bandwidth(n_q: int, sample_rate: int, hop: int, size: int) -> float:
         hop: samples per code.
         size: of a codebook, a power of two.
     """
-    # As transformers counts the frames of a second: up, not down as AudioCraft does.
-    bits = math.ceil(sample_rate / hop) * (size - 1).bit_length()
+    bits = _bits(sample_rate, hop, size)
     found = n_q * bits / 1000
     while int(1000 * found // bits) < n_q:
         found = math.nextafter(found, math.inf)
     return found
+
+
+def codebooks_of(config: Mapping[str, Any]) -> int:
+    """Give how many codebooks transformers takes for a config of an ``EncodecModel``."""
+    hop = math.prod(config["upsampling_ratios"])
+    bits = _bits(config["sampling_rate"], hop, config["codebook_size"])
+    return int(1000 * config["target_bandwidths"][-1] // bits)
+
+
+def _bits(sample_rate: int, hop: int, size: int) -> int:
+    """Give the bits that one codebook takes for a second of sound."""
+    # As transformers counts the frames of a second: up, not down as AudioCraft does.
+    return math.ceil(sample_rate / hop) * (size - 1).bit_length()

@@ -14,7 +14,7 @@ from pipeline.layout import COMPRESSION
 from pipeline.paths import expanded
 from stages.common import hub, sources
 from stages.common.checkpoint import Checkpoint
-from stages.common.encodec_config import codec_config
+from stages.common.encodec_config import codebooks_of, codec_config
 from stages.common.encodec_names import codec_parts, padded_size
 from stages.common.expressible import codec_obstacles
 from stages.common.request_line import override
@@ -53,10 +53,7 @@ class Codec:
         Raises:
             FormatError: when it does not.
         """
-        config, size = self.config, self.config["codebook_size"]
-        hop = math.prod(config["upsampling_ratios"])
-        per_book = math.ceil(config["sampling_rate"] / hop) * (size - 1).bit_length()
-        own = int(1000 * config["target_bandwidths"][-1] // per_book)
+        own, size = codebooks_of(self.config), self.config["codebook_size"]
         if size != padded_size(cardinality) or own < codebooks:
             raise FormatError(
                 f"The codec has {own} codebooks of {size} entries, the language model speaks "

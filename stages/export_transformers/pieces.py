@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -60,9 +61,7 @@ class Piece:
     def _filling(self) -> bytes:
         if self.padding is None:
             return b""
-        count = self.padding.rows
-        for length in self.tensor.shape[1:]:
-            count *= length
+        count = math.prod((self.padding.rows, *self.tensor.shape[1:]))
         return _element(self.dtype, self.padding.value) * count
 
 

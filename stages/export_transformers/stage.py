@@ -5,6 +5,7 @@ Nothing of transformers or torch is needed: configs are written, tensors stream 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from difflib import get_close_matches
@@ -124,7 +125,7 @@ class ExportTransformers:
                 "class": model.kind,
                 "codec": self._published_codec(ctx),
                 "text_encoder": model.text_encoder,
-                "parameters": sum(_count(piece) for piece in pieces.values()),
+                "parameters": sum(math.prod(piece.shape) for piece in pieces.values()),
             },
             digests=digests | _rest(ctx.folder, digests),
         )
@@ -236,13 +237,6 @@ class ExportTransformers:
         files.write_text(folder.config, pretty(whole))
         files.write_text(folder.generation, pretty(generation_config(model.settings, rate)))
         files.write_text(folder.processor, pretty(processor_config(model.settings, config)))
-
-
-def _count(piece: Piece) -> int:
-    count = 1
-    for length in piece.shape:
-        count *= length
-    return count
 
 
 def _rest(folder: Path, known: dict[str, FileDigest]) -> dict[str, FileDigest]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.common.encodec_config import bandwidth, codec_config
+from stages.common.encodec_config import bandwidth, codebooks_of, codec_config
 from stages.common.encodec_names import FAR, codec_parts, padded_size
 from stages.common.renaming import Padding
 from stages.common.settings import CODEC_NODES, Settings, Unusable
@@ -53,6 +53,11 @@ def test_transformers_takes_all_codebooks_from_the_bandwidth(n_q, sample_rate, h
     per_book = -(-sample_rate // hop) * bits
     assert int(1000 * found // per_book) == n_q
     assert found == pytest.approx(n_q * per_book / 1000)
+    config = {
+        "sampling_rate": sample_rate, "upsampling_ratios": [hop, 1], "codebook_size": 1 << bits,
+        "target_bandwidths": [found / 2, found],
+    }  # fmt: skip
+    assert codebooks_of(config) == n_q
 
 
 def test_the_norms_are_named():
