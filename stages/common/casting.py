@@ -53,7 +53,7 @@ def cast(block: bytes | memoryview, source: str, target: str) -> Cast:
     """
     import numpy as np
 
-    given = _floats(block, source)
+    given = floats(block, source)
     # Float64 goes through float32, as in torch: its two roundings are not one.
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         single = given.astype(np.float32, copy=False)
@@ -70,8 +70,13 @@ def cast(block: bytes | memoryview, source: str, target: str) -> Cast:
     return Cast(bits.view(np.uint8).data, finite, overflowed)
 
 
-def _floats(block: bytes | memoryview, source: str) -> Array:
-    """View the elements as numpy's floats; bfloat16 is the upper half of a float32."""
+def floats(block: bytes | memoryview, source: str) -> Array:
+    """Give elements as numpy's floats; bfloat16, which is the upper half of a float32, as float32.
+
+    Args:
+        block: the elements, whole ones only.
+        source: their dtype, one of `FLOATS`.
+    """
     import numpy as np
 
     if source != "bfloat16":

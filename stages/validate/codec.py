@@ -9,7 +9,6 @@ from stages.common.codecs import KNOWN
 from stages.common.encodec_config import codec_config
 from stages.common.encodec_names import codec_parts
 from stages.common.expressible import codec_obstacles
-from stages.common.renaming import Part
 from stages.common.settings import Unusable
 from stages.validate import model_checks
 from stages.validate.models import Model
@@ -63,16 +62,14 @@ class Codec:
         from transformers import EncodecConfig, EncodecModel
 
         file, settings = model.file, model.settings
-        keys = model_checks.key_model(settings)
-        if isinstance(keys, str) or keys.difference(file.shapes):
-            told = keys if isinstance(keys, str) else "its tensors are not those of its xp.cfg"
+        if told := model_checks.deviation(file, settings):
             raise Unusable(told)
         if obstacles := codec_obstacles(settings):
             raise Unusable(f"transformers cannot express it: {'; '.join(obstacles)}")
         weights = Weights(file.weights, "cpu")
         parts = codec_parts(file.shapes)
         made: Any = EncodecModel(EncodecConfig(**codec_config(settings)))
-        state = {name: _filled(weights, part) for name, part in parts.items()}
+        state = {name: weights.part(part) for name, part in parts.items()}
         if state.keys() != made.state_dict().keys():
             raise Unusable("transformers' EnCodec and the mapping differ")
         made.load_state_dict(state, strict=True)
@@ -116,14 +113,3 @@ class Codec:
         if not stereo:
             return self.decode(tokens)
         return torch.cat([self.decode(tokens[side::2]) for side in (0, 1)])
-
-
-def _filled(weights: Weights, part: Part) -> Tensor:
-    import torch
-
-    tensor = weights(part.name)
-    tensor = tensor if part.rows is None else tensor[part.rows]
-    if part.padding is None:
-        return tensor
-    rest = tensor.new_full((part.padding.rows, *tensor.shape[1:]), part.padding.value)
-    return torch.cat([tensor, rest])

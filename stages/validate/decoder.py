@@ -123,13 +123,8 @@ class Decoder:
     def _fill(self, module: Any, prefix: str, weights: Weights) -> None:
         """Give a module its weights; of equal parts of one tensor, as views of it."""
         names = sorted(module.state_dict(), key=lambda name: self.parts[prefix + name].name)
-        state = {name: self._part(prefix + name, weights) for name in names}
+        state = {name: weights.part(self.parts[prefix + name]) for name in names}
         module.load_state_dict(state, strict=True, assign=True)
-
-    def _part(self, name: str, weights: Weights) -> Any:
-        part = self.parts[name]
-        tensor = weights(part.name)
-        return tensor if part.rows is None else tensor[part.rows]
 
 
 def _layers(model: Any) -> list[tuple[str, Any]]:

@@ -37,6 +37,18 @@ def key_model(settings: Settings) -> KeyModel | str:
     return f"no key model for {settings.get('compression_model')}"
 
 
+def deviation(file: OpenedFile, settings: Settings) -> str:
+    """Give what keeps a model from being built by its xp.cfg and filled; empty where nothing does.
+
+    Raises:
+        Unusable: when xp.cfg does not say the shapes.
+    """
+    model = key_model(settings)
+    if isinstance(model, str):
+        return model
+    return "its tensors are not those of its xp.cfg" if model.difference(file.shapes) else ""
+
+
 def tensors(file: OpenedFile, settings: Settings) -> Outcome:
     """Compare names and shapes with those that xp.cfg implies."""
     try:

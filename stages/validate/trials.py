@@ -39,9 +39,7 @@ class Trials:
             Unusable: when it cannot be run; says why.
         """
         file, settings = self.model.file, self.model.settings
-        keys = model_checks.key_model(settings)
-        if isinstance(keys, str) or keys.difference(file.shapes):
-            told = keys if isinstance(keys, str) else "its tensors are not those of its xp.cfg"
+        if told := model_checks.deviation(file, settings):
             raise Unusable(f"not run: {told}")
         decoder = Decoder.of(settings, file.shapes)
         shape = Shape.of(settings, file.shapes)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.errors import FormatError
-from stages.common.casting import FLOATS
+from stages.common.casting import FLOATS, floats
+from stages.common.renaming import Part
 from stages.common.settings import Unusable
 from stages.common.stored import Tensor as Stored
-from stages.common.tensors import ITEMSIZE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +37,23 @@ class Weights:
             self._last = (name, self._read(name))
         return self._last[1]
 
+    def part(self, part: Part) -> Tensor:
+        """Read what a tensor of another naming is made of; without padding, as a view.
+
+        Raises:
+            Unusable: as for all of it.
+        """
+        import torch
+
+        tensor = self(part.name)
+        tensor = tensor if part.rows is None else tensor[part.rows]
+        if part.padding is None:
+            return tensor
+        rest = tensor.new_full((part.padding.rows, *tensor.shape[1:]), part.padding.value)
+        return torch.cat([tensor, rest])
+
     def _read(self, name: str) -> Tensor:
+        import numpy as np
         import torch
 
         stored = self.tensors.get(name)
@@ -49,21 +65,11 @@ class Weights:
         at, into = 0, made.numpy()
         try:
             for block in stored.blocks():
-                count = len(block) // ITEMSIZE[stored.dtype]
-                _fill(into[at : at + count], block, stored.dtype)
-                at += count
+                given = floats(block, stored.dtype)
+                with np.errstate(over="ignore"):  # of float64, which becomes infinite as in torch
+                    into[at : at + given.size] = given
+                at += given.size
         except FormatError as error:
             raise Unusable(f"a tensor cannot be read: {error.what}") from error
         stored.forget()
         return made.view(stored.shape).to(self.device)
-
-
-def _fill(into: Any, block: memoryview, dtype: str) -> None:
-    """Write elements into a float32 array; bfloat16 is the upper half of a float32."""
-    import numpy as np
-
-    if dtype == "bfloat16":
-        into.view(np.uint32)[:] = np.frombuffer(block, "<u2").astype(np.uint32) << 16
-    else:
-        with np.errstate(over="ignore"):  # of float64, which becomes infinite as in torch
-            into[:] = np.frombuffer(block, np.dtype(dtype))
