@@ -15,6 +15,8 @@ RELEASE_JSON = "release.json"
 SHA256SUMS = "SHA256SUMS"
 CARD = "README.md"
 SAMPLES = "samples"
+SAMPLES_LIST = "samples.json"
+"""In a folder of samples; it says of each its digest."""
 STAGE_JSON = "stage.json"
 
 

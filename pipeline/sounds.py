@@ -15,12 +15,12 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline import lenient
+from pipeline.layout import SAMPLES_LIST
 
 INLINE_LIMIT = 16 << 20
 """Bytes of sounds and pictures that still go into the page: mail takes about 25 MB, base64 adds a
 third."""
 
-LIST = "samples.json"
 _TYPES = {".wav": "audio/wav", ".png": "image/png"}
 
 
@@ -66,7 +66,7 @@ def sounds_of(folder: Path, page: Path, limit: int = INLINE_LIMIT) -> tuple[Soun
 
 def entries_of(folder: Path) -> list[Mapping[str, Any]]:
     """Give what is listed of every sound that is in a folder; none when there is no such folder."""
-    listed = lenient.mapping(folder / LIST).get("samples")
+    listed = lenient.mapping(folder / SAMPLES_LIST).get("samples")
     if not isinstance(listed, list):
         listed = [{"file": path.name} for path in sorted(folder.glob("*.wav"))]
     entries = lenient.mappings(listed)

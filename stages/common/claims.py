@@ -14,11 +14,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.errors import FormatError
-from pipeline.layout import CARD, RELEASE_JSON, SAMPLES, SHA256SUMS
+from pipeline.layout import CARD, RELEASE_JSON, SAMPLES, SAMPLES_LIST, SHA256SUMS
 from pipeline.manifest import parse_sums
 from pipeline.sheet import Remark
 
-SAMPLES_JSON = f"{SAMPLES}/samples.json"
+SAMPLES_JSON = f"{SAMPLES}/{SAMPLES_LIST}"
 
 SIGNATURES = (f"{SHA256SUMS}.sig", "model.sig")
 """Of the list, and of the folder, where docs/signing.md puts them."""

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from functools import cached_property, partial
 
 from pipeline.errors import FormatError
-from pipeline.layout import ValidateFolder
+from pipeline.layout import SAMPLES_LIST, ValidateFolder
 from pipeline.stage import Context
 from stages.common.checks import Outcome
 from stages.common.history import epochs_in
@@ -18,7 +18,6 @@ from stages.validate import baseline
 from stages.validate.models import Model, Row
 from stages.validate.opened import OpenedFile, Unavailable
 from stages.validate.request import Request
-from stages.validate.samples import LIST
 
 
 class Compared:
@@ -76,7 +75,7 @@ class Compared:
         return baseline.metrics(self.baseline.metrics, epoch.valid if epoch else {}, most)
 
     def _samples(self) -> Outcome:
-        made = ValidateFolder(self._ctx.folder).samples / LIST
+        made = ValidateFolder(self._ctx.folder).samples / SAMPLES_LIST
         if not made.is_file():
             raise Unusable("this validation made no sounds: validate=full does")
         return baseline.samples(self.baseline.samples, json.loads(made.read_text("utf-8")))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import files
+from pipeline.layout import SAMPLES_LIST
 from pipeline.manifest import FileDigest, pretty
 from stages.validate import pictures
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, np.dtype[Any]]
-
-LIST = "samples.json"
-"""The name of the list; its digests are what `stages.common.claims` compares."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ class Samples:
             "samples": [asdict(sample) for sample in self.made],
             "files": {name: asdict(digest) for name, digest in sorted(self.digests.items())},
         }
-        files.write_text(self.folder / LIST, pretty(listed))
+        files.write_text(self.folder / SAMPLES_LIST, pretty(listed))
 
     def _write(self, name: str, content: bytes) -> None:
         self.folder.mkdir(exist_ok=True)

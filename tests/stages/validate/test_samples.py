@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from pipeline.files import file_digest
+from pipeline.layout import SAMPLES_LIST
 from stages.common.claims import claims_in
 from stages.validate import pictures
-from stages.validate.samples import LIST, Samples, arpeggio, wav
+from stages.validate.samples import Samples, arpeggio, wav
 
 
 def pixels(content: bytes) -> np.ndarray:
@@ -89,13 +90,13 @@ def test_the_list_names_each_sound_with_its_pictures_and_digests(tmp_path: Path)
     samples = Samples(tmp_path / "samples")
     samples.add("text-1-seed-7", "a flute", arpeggio(16000, 1), 16000, "a flute", 7)
     samples.add("codec", "the test signal", arpeggio(16000, 2), 16000)
-    listed = json.loads((samples.folder / LIST).read_text())
+    listed = json.loads((samples.folder / SAMPLES_LIST).read_text())
     first, second = listed["samples"]
     assert (first["prompt"], first["seed"], first["seconds"]) == ("a flute", 7, 2.0)
     assert (second["prompt"], second["seed"]) == (None, None)
-    files = {path.name for path in samples.folder.iterdir()} - {LIST}
+    files = {path.name for path in samples.folder.iterdir()} - {SAMPLES_LIST}
     assert files == {n for s in (first, second) for n in (s["file"], *s["pictures"])}
-    for name, claim in claims_in(LIST, listed["files"]):
+    for name, claim in claims_in(SAMPLES_LIST, listed["files"]):
         digest = file_digest(samples.folder / name)
         assert claim is not None and (claim.size, claim.sha256) == (digest.size, digest.sha256)
     assert set(listed["files"]) == files
