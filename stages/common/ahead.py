@@ -7,11 +7,14 @@ from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+DEPTH = 8
+"""Of the blocks of a file, which have a megabyte each."""
+
 Item = TypeVar("Item")
 _END = object()
 
 
-def ahead(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
+def ahead(items: Iterable[Item], depth: int = DEPTH) -> Generator[Item, None, None]:
     """Give the items, of which a thread has made up to ``depth`` before they are asked for.
 
     An error of ``items`` is raised where the item would be. When the consumer stops early, so does

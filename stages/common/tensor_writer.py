@@ -22,8 +22,6 @@ from stages.common.tensor_file import DTYPES
 
 _METADATA = {"format": "pt"}
 _ALIGNMENT = 8
-_READ_AHEAD = 8
-"""Blocks of a megabyte that are read before they are asked for."""
 
 
 class Piece(Protocol):
@@ -101,7 +99,7 @@ def write_tensors(
             if size != pieces[name].nbytes:
                 raise FormatError(f"{name} has {size} bytes, not {pieces[name].nbytes}.")
 
-    with hashed_file(path, advance) as file, closing(ahead(content(), _READ_AHEAD)) as blocks:
+    with hashed_file(path, advance) as file, closing(ahead(content())) as blocks:
         file.write(start)
         for block in blocks:
             file.write(block)

@@ -31,9 +31,6 @@ __all__ = ["Weight", "Written", "size_of", "write_archive"]
 _BEFORE = {".format_version": b"1", ".storage_alignment": b"%d" % ALIGNMENT, "byteorder": b"little"}
 _AFTER = {"version": b"3\n", ".data/serialization_id": b"0" * 40}
 
-_READ_AHEAD = 8
-"""Blocks of a megabyte that are read and verified before they are asked for."""
-
 
 @dataclass(frozen=True)
 class Written:
@@ -75,7 +72,7 @@ def write_archive(
     content, unfit = pickled(root), Unfit()
     with (
         hashed_file(path, advance) as file,
-        closing(ahead(_read(content), _READ_AHEAD)) as blocks,
+        closing(ahead(_read(content))) as blocks,
     ):
 
         def copy(packer: Packer, name: str, weight: Weight) -> int:
