@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+from pipeline.amounts import many
 from stages.common.checks import Outcome, failed, passed, skipped, warned
 from stages.common.codecs import KNOWN, REFERENCE_PREFIX, Codec
 from stages.common.experiments import PREFIX as SIGNATURE
@@ -66,7 +67,7 @@ def channels(settings: Settings, codec: Codec) -> Outcome:
     wanted, given = settings.count("channels"), 2 if settings.interleaved else codec.channels
     if wanted != given:
         return failed(f"The LM is for {wanted} channels, {codec.name} gives {given}.", REMEDY)
-    return passed(f"{wanted} channel{'s' if wanted > 1 else ''}")
+    return passed(many(wanted, "channel"))
 
 
 def frame_rate(settings: Settings, codec: Codec, trained: float | None) -> Outcome:

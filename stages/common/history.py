@@ -10,6 +10,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.amounts import many
+
 History = Sequence[Mapping[str, Any]]
 
 BEST_METRIC = "ce"
@@ -43,7 +45,7 @@ def best_epoch(history: History) -> int | None:
 
 def summary(history: History) -> str:
     """Say in a few words how far a run came: ``3 epochs, best ce 2.672``."""
-    count = f"{len(history)} epoch{'' if len(history) == 1 else 's'}"
+    count = many(len(history), "epoch")
     epoch = best_epoch(history)
     score = score_of(history[epoch - 1]) if epoch else None
     return count if score is None else f"{count}, best {BEST_METRIC} {score:.3f}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline import files
+from pipeline.amounts import many
 from pipeline.errors import ValidationError
 from pipeline.layout import ValidateFolder
 from pipeline.manifest import pretty
@@ -74,9 +75,8 @@ class Validate:
 def _error(ctx: Context, report: Report) -> ValidationError:
     """Tell the first failure in full; the report has the others."""
     failures = report.only(FAIL)
-    number = "1 check failed" if len(failures) == 1 else f"{len(failures)} checks failed"
     return ValidationError(
-        f"{number}: {failures[0].name}: {failures[0].message}",
+        f"{many(len(failures), 'check')} failed: {failures[0].name}: {failures[0].message}",
         str(ValidateFolder(ctx.run.failed("validate")).report),
         failures[0].remedy,
     )
