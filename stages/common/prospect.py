@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,18 +18,9 @@ from stages.common.codec_choice import Bundle, Choice, Reference, Trained, choos
 from stages.common.exported import cast_bytes
 from stages.common.own_codec import opened
 from stages.common.reading import Reading, remarks_of
+from stages.common.release_files import release_file
 from stages.common.request_line import request_line
 from stages.common.settings import Settings, Unusable
-
-RELEASES = {
-    "musicgen": "musicgen_small",
-    "audiogen": "audiogen_medium",
-    "compression": "encodec_32khz",
-}
-"""By solver, a release file that fits."""
-
-LARGEST = {"musicgen_small": 1024, "musicgen_melody": 1536, "audiogen_medium": 1536}
-"""By release file, the width of the model that it is about; a wider one is certainly another."""
 
 OWN = "NAME"
 """Stands for a release file that is still to be written."""
@@ -236,13 +226,7 @@ def _command(reading: Reading, overrides: Mapping[str, str | int]) -> str:
 def _release_file(reading: Reading) -> str:
     """Give the release file that is about such a model, or what stands for one."""
     architecture = reading.model.architecture
-    release = RELEASES.get(architecture.solver or "", OWN) if architecture else OWN
-    melody = architecture and any(c.model == "chroma_stem" for c in architecture.conditioners)
-    if release == "musicgen_small" and melody:
-        release = "musicgen_melody"
-    if architecture and (architecture.dim or 0) > LARGEST.get(release, math.inf):
-        return OWN
-    return release
+    return (release_file(architecture) if architecture else None) or OWN
 
 
 _UNNAMED = Remark(

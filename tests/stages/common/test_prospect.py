@@ -138,7 +138,8 @@ class TestBeside:
     ("values", "release"),
     [
         ({"solver": "audiogen"}, "audiogen_medium"),
-        ({"solver": "magnet"}, "NAME"),
+        ({"solver": "magnet"}, "magnet_small"),
+        ({"solver": "audio_magnet"}, "NAME"),
         ({"conditioners.self_wav": {"model": "chroma_stem"}}, "musicgen_melody"),
     ],
 )
@@ -151,7 +152,9 @@ def test_the_release_file_that_fits(tmp_path, values, release):
     ("dim", "conditioners", "release"),
     [
         (1024, {}, "musicgen_small"),
-        (1536, {}, "NAME"),
+        (1536, {}, "musicgen_medium"),
+        (2048, {}, "musicgen_large"),
+        (2049, {}, "NAME"),
         (1536, {"self_wav": {"model": "chroma_stem"}}, "musicgen_melody"),
         (2048, {"self_wav": {"model": "chroma_stem"}}, "NAME"),
     ],

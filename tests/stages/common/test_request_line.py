@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from stages.common.prospect import RELEASES
 from stages.common.request_line import hydra_value, request_line
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -43,8 +42,3 @@ def test_the_shell_gives_the_overrides_back():
     *command, path, epoch = shlex.split(line)
     assert command == ["python", "-m", "pipeline", "+release=name"]
     assert (read(path), read(epoch)) == (ugly, 3)
-
-
-def test_the_releases_that_are_named_are_there():
-    known = {path.stem for path in (ROOT / "config" / "release").glob("*.yaml")}
-    assert {*RELEASES.values(), "musicgen_melody"} <= known
