@@ -28,6 +28,7 @@ from pipeline.schema import CardConfig, ExportConfig, PackageConfig
 from pipeline.stage import Context, Facts, Plan, Problem, Record
 from stages.common import card, one_file, own_card
 from stages.common.front_matter import Card
+from stages.common.heard import heard_in
 from stages.common.metrics import EpochMetrics
 from stages.common.own_card import Wishes
 from stages.common.provenance import published
@@ -203,10 +204,7 @@ class Package:
             layout=self._layout(ctx),
             transformers=ctx.facts("export_transformers").get("class"),
             contained=_contained(ctx),
-            samples=tuple(
-                path.relative_to(samples.parent).as_posix()
-                for path in sorted(samples.rglob("*.wav"))
-            ),
+            samples=heard_in(samples),
         )
 
     def _card_text(self, subject: card.Subject, own: Card | None) -> str:

@@ -17,6 +17,7 @@ from pipeline.layout import ALL_IN_ONE
 from pipeline.schema import CardConfig
 from pipeline.stage import Facts
 from stages.common import card_sections, front_matter
+from stages.common.heard import Heard
 from stages.common.licenses import default_license
 from stages.common.metrics import EpochMetrics
 
@@ -47,6 +48,7 @@ FAMILIES: Mapping[str, Family] = {
 
 _UNPACK = f"python -m pipeline.unpack {ALL_IN_ONE} FOLDER, then with FOLDER"
 _MINIATURE = "Not a real model: this is the embedded miniature, to show and to test a release."
+_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 _OTHER = Family("audiocraft", None, generates=False)
 
 
@@ -66,7 +68,7 @@ class Subject:
         transformers: the class of transformers that loads it, where one does.
         contained: the codec whose weights are in it, by the same names as ``codec``, where that is
             another.
-        samples: names of the audio files in the release, with their folder.
+        samples: the sounds in the release.
     """
 
     name: str
@@ -79,7 +81,7 @@ class Subject:
     layout: str = "two_file"
     transformers: str | None = None
     contained: Facts | None = None
-    samples: tuple[str, ...] = ()
+    samples: tuple[Heard, ...] = ()
 
     @property
     def is_codec(self) -> bool:
@@ -149,6 +151,12 @@ def metadata(subject: Subject, config: CardConfig) -> dict[str, Any]:
         "language": list(config.language),
         "datasets": list(config.datasets),
         "model-index": _model_index(subject, config),
+        # The Hub shows them with players, and finds the files whatever the repository's name.
+        "widget": [
+            {"text": sound.prompt, "output": {"url": sound.file}}
+            for sound in subject.samples
+            if sound.prompt
+        ],
     }
     return {key: value for key, value in found.items() if value}
 
@@ -180,8 +188,14 @@ def render(subject: Subject, config: CardConfig) -> str:
         dtype=subject.language_model.get("dtype"),
         title=config.title or subject.name,
         description=(config.description or "").strip(),
+        plain=plain,
     )
     return f"---\n{front_matter.dump(head)}---\n\n{card_sections.marked(text)}"
+
+
+def plain(text: str) -> str:
+    """Give a text on one line, in which Markdown and HTML see nothing but letters."""
+    return _PUNCTUATION.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def _model_index(subject: Subject, config: CardConfig) -> list[dict[str, Any]]:

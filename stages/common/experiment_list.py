@@ -11,7 +11,7 @@ from pipeline.layout import Outputs
 from stages.common.condition import Condition, suggestion
 from stages.common.dora_folder import DoraFolder
 from stages.common.experiment_folder import experiment_of
-from stages.common.experiments import Experiment, is_signature
+from stages.common.experiments import Experiment, signatures_in
 from stages.common.listed_experiment import ListedExperiment
 from stages.common.released import released_in
 
@@ -62,12 +62,10 @@ def list_experiments(
 
 def experiments_in(dora_dir: Path, outputs: Outputs) -> tuple[ListedExperiment, ...]:
     """Look at every experiment of a Dora folder, in the order of their signatures."""
-    names = sorted(path.name for path in DoraFolder(dora_dir).xps.iterdir() if path.is_dir())
     released = released_in(outputs)
     return tuple(
         ListedExperiment.of(Experiment(dora_dir, name), released.get(name, ()))
-        for name in names
-        if is_signature(name)
+        for name in signatures_in(dora_dir)
     )
 
 

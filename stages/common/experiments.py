@@ -234,6 +234,16 @@ class Experiment:
         raise SourceError(f"{PREFIX}{self.sig} has no last checkpoint.", str(last), hint.rstrip())
 
 
+def signatures_in(dora_dir: Path) -> tuple[str, ...]:
+    """Give the signatures of a folder's experiments, in order.
+
+    Raises:
+        OSError: when there is no such folder.
+    """
+    folders = (path for path in DoraFolder(dora_dir).xps.iterdir() if path.is_dir())
+    return tuple(sorted(path.name for path in folders if is_signature(path.name)))
+
+
 def find_experiment(dora_dir: Path, sig: str, group: str = "checkpoint") -> Experiment:
     """Give the experiment with a signature, ``//sig/SIG`` or ``SIG``.
 
@@ -259,7 +269,7 @@ def find_experiment(dora_dir: Path, sig: str, group: str = "checkpoint") -> Expe
             str(root),
             hint,
         )
-    known = sorted(path.name for path in root.iterdir() if is_signature(path.name))
+    known = signatures_in(dora_dir)
     near = get_close_matches(found.sig, known, n=3)
     shown = [f"{PREFIX}{name} ({summary(Experiment(dora_dir, name).history)})" for name in near]
     if not near:

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from pipeline.errors import ConfigError, FormatError, SourceError
 from stages.common.condition import Condition
-from stages.common.experiment_folder import experiments_in
-from stages.common.experiments import PREFIX, Experiment, find_experiment
+from stages.common.experiments import PREFIX, Experiment, find_experiment, signatures_in
 from stages.common.grids import signatures_of
 from stages.common.history import metrics_of
 
@@ -149,7 +148,7 @@ def _signatures(dora_dir: Path, rule: str) -> Sequence[str]:
     if rule.startswith(_GRID):
         return signatures_of(dora_dir, rule.removeprefix(_GRID))
     try:
-        return [folder.signature for folder in experiments_in(dora_dir)]
+        return signatures_in(dora_dir)
     except OSError as error:
         raise SourceError(
             f"The experiments cannot be listed: {error.strerror}.",

@@ -1,9 +1,11 @@
 import hashlib
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -12,6 +14,8 @@ from pipeline.errors import ConfigError
 from pipeline.manifest import parse_sums
 from pipeline.schema import CardConfig, ExportConfig, PackageConfig
 from pipeline.stage import Plan
+from stages.common.front_matter import Card
+from stages.validate.samples import Samples
 from tests.releases import CODEC, LM, Fabricated, fabricate, package
 
 
@@ -196,15 +200,42 @@ def test_a_source_without_history_has_a_card_without_metrics(tmp_path: Path) -> 
     assert "## Metrics" not in made.run.release.card.read_text()
 
 
+def validated_samples(made: Fabricated) -> None:
+    """Leave a sound with its pictures, as validate does."""
+    samples = Samples(made.run.validate.samples)
+    sound = np.zeros((1, 400), np.float32)
+    samples.add("text1-seed0", "a calm [tune]", sound, 16000, "a calm [tune]", 0)
+
+
 def test_samples_are_linked_when_asked_for(made: Fabricated) -> None:
-    made.run.validate.samples.mkdir()
-    (made.run.validate.samples / "0.wav").write_bytes(b"RIFF")
-    (made.run.validate.samples / "samples.json").write_text("{}")
+    validated_samples(made)
     record = made.make(package(config=PackageConfig(samples=True)))
     assert record.warnings == ()
-    assert made.run.release.samples.joinpath("0.wav").read_bytes() == b"RIFF"
-    assert "[samples/0.wav](samples/0.wav)" in made.run.release.card.read_text()
-    assert "samples/0.wav" not in manifest(made)["files"]
+    own = {path.name: path.read_bytes() for path in made.run.validate.samples.iterdir()}
+    assert own == {path.name: path.read_bytes() for path in made.run.release.samples.iterdir()}
+    assert own.keys() >= {"text1-seed0.wav", "text1-seed0-mel.png", "samples.json"}
+
+
+def test_no_list_of_the_reproducible_core_has_a_sample(made: Fabricated) -> None:
+    made.make(package())
+    before = {name: (made.run.release.root / name).read_bytes() for name in names(made)}
+    validated_samples(made)
+    made.make(package(config=PackageConfig(samples=True)))
+    after = {name: (made.run.release.root / name).read_bytes() for name in before}
+    assert {name for name in before if before[name] != after[name]} == {"README.md"}
+
+
+def test_the_card_has_players_links_and_pictures_of_the_samples(made: Fabricated) -> None:
+    validated_samples(made)
+    made.make(package(config=PackageConfig(samples=True)))
+    card = Card.parse(made.run.release.card.read_bytes())
+    assert card.metadata["widget"] == [
+        {"text": "a calm [tune]", "output": {"url": "samples/text1-seed0.wav"}}
+    ]
+    body = card.body.decode()
+    assert r"[a calm \[tune\]](samples/text1-seed0.wav) (seed 0, 0.025 s)" in body
+    linked = re.findall(r"\]\((samples/.+?)\)", body)
+    assert len(linked) == 3 and all((made.run.release.root / name).is_file() for name in linked)
 
 
 def test_samples_stay_out_when_not_asked_for(made: Fabricated) -> None:

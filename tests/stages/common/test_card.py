@@ -6,6 +6,7 @@ import yaml
 
 from pipeline.schema import CardConfig
 from stages.common import card
+from stages.common.heard import Heard
 from stages.common.metrics import EpochMetrics
 from tests.releases import CODEC, HISTORY, LM, REFERENCE, SOURCE
 
@@ -41,7 +42,16 @@ CARDS = {
         subject(
             {"base_model": "//pretrained/facebook/musicgen-small"},
             metrics=EpochMetrics.of(HISTORY, 2),
-            samples=("samples/0.wav",),
+            samples=(
+                Heard(
+                    "samples/0.wav",
+                    "a *calm*\n[tune]",
+                    "a *calm*\n[tune]",
+                    ("seed 0", "5 s"),
+                    ("samples/0-waveform.png", "samples/0-mel.png"),
+                ),
+                Heard("samples/codec.wav", "the test signal"),
+            ),
         ),
         CONFIG,
     ),
@@ -61,6 +71,11 @@ CARDS = {
 def test_the_card_is_the_golden_one(name: str) -> None:
     """After a change that is meant, write the new text into ``golden/`` and read its diff."""
     assert card.render(*CARDS[name]) == (GOLDEN / f"{name}.md").read_text("utf-8")
+
+
+def test_a_prompt_in_a_card_is_text_and_nothing_else() -> None:
+    told = card.plain("<b>#1</b>\n| [x](y) `z` & é")
+    assert told == r"\<b\>\#1\<\/b\> \| \[x\]\(y\) \`z\` \& é"
 
 
 @pytest.mark.parametrize("name", CARDS)

@@ -1,18 +1,21 @@
 """A push to the Hub, through the unmodified client, as the Hub sees it."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
 
 from pipeline.errors import PushError
 from pipeline.layout import STAGE_JSON
-from pipeline.schema import CacheConfig, CardConfig, DryRunConfig, HubConfig
+from pipeline.schema import CacheConfig, CardConfig, DryRunConfig, HubConfig, PackageConfig
 from stages.common import rollback
 from stages.push.kept_card import SIGNED
+from stages.validate.samples import Samples
 from tests.hub import Hub
 from tests.releases import Fabricated, fabricate, package, push
 
@@ -69,6 +72,18 @@ def content(hub: Hub, path: str, revision: str = "main") -> bytes:
 
 def edit(hub: Hub, path: str, text: bytes) -> str:
     return hub.seed(REPO, {path: text}, author="eve")
+
+
+def test_samples_are_sent_where_the_card_links_to_them(hub: Hub, tmp_path: Path) -> None:
+    made = fabricate(tmp_path / "outputs")
+    samples = Samples(made.run.validate.samples)
+    samples.add("text1-seed0", "rain", np.zeros((1, 400), np.float32), 16000, "rain", 0)
+    made.make(package(repo_id=REPO, config=PackageConfig(samples=True)))
+    made.make(hub_push(hub))
+    body = content(hub, "README.md").decode()
+    linked = re.findall(r"\]\((samples/.+?)\)", body) + re.findall(r"url: (samples/.+)", body)
+    assert len(linked) == 4 and set(linked) <= set(paths(hub))
+    assert b"samples/" not in content(hub, "SHA256SUMS")
 
 
 def test_the_first_push_makes_a_private_repository_with_one_commit_and_its_tag(
