@@ -210,7 +210,7 @@ def metrics(before: Mapping[str, float], after: Mapping[str, float], most: float
         if name in before and math.isfinite(after[name]) and math.isfinite(before[name])
     }
     if BEST_METRIC not in before or BEST_METRIC not in after:
-        return skipped(f"the baseline and this release do not both tell their {BEST_METRIC}")
+        return unknown(f"the baseline and this release do not both tell their {BEST_METRIC}", most)
     old, new = before[BEST_METRIC], after[BEST_METRIC]
     rise = (new - old) / abs(old) if old else math.inf
     figures = {"metrics": both, "regression": rise if math.isfinite(rise) else None}
@@ -220,6 +220,14 @@ def metrics(before: Mapping[str, float], after: Mapping[str, float], most: float
         what = f"The release is worse than its baseline by more than {most:.2%}: {told}."
         return failed(what, "choose another epoch, or raise validate.max_regression", figures)
     return passed(told, figures)
+
+
+def unknown(reason: str, most: float | None) -> Outcome:
+    """Say why the metrics cannot be compared, which fails a release that has to be no worse."""
+    if most is None:
+        return skipped(reason)
+    what = f"Whether the release is worse than its baseline cannot be told: {reason}."
+    return failed(what, "give another baseline, or none and validate.max_regression=null")
 
 
 def samples(before: Mapping[str, Any], after: Mapping[str, Any]) -> Outcome:

@@ -72,7 +72,11 @@ class Compared:
         history = epochs_in(json.loads(path.read_text("utf-8"))) if path.is_file() else []
         epoch = EpochMetrics.of(history, self._ctx.facts("collect").get("epoch"))
         most = self.request.config.max_regression
-        return baseline.metrics(self.baseline.metrics, epoch.valid if epoch else {}, most)
+        try:
+            before = self.baseline.metrics
+        except Unusable as reason:
+            return baseline.unknown(str(reason), most)
+        return baseline.metrics(before, epoch.valid if epoch else {}, most)
 
     def _samples(self) -> Outcome:
         made = ValidateFolder(self._ctx.folder).samples / SAMPLES_LIST

@@ -109,6 +109,18 @@ def test_a_metric_that_fell_does_not_fail(candidate: Candidate, earlier: Path):
     assert rows(candidate)["baseline.metrics"]["verdict"] == "pass"
 
 
+@pytest.mark.parametrize("card", [None, "no metrics here", CARD.replace("ce |", "other |")])
+def test_a_limit_that_nothing_can_be_held_to_fails(candidate: Candidate, earlier: Path, card):
+    if card is None:
+        (earlier / "README.md").unlink()
+    else:
+        (earlier / "README.md").write_text(card)
+    assert rows(candidate)["baseline.metrics"]["verdict"] == "skipped"
+    candidate.options["max_regression"] = 0.5
+    row = rows(candidate)["baseline.metrics"]
+    assert row["verdict"] == "fail" and "cannot be told" in row["message"]
+
+
 def test_a_baseline_of_another_name_is_worth_a_warning(candidate: Candidate, earlier: Path):
     (earlier / "release.json").write_text(json.dumps({"name": "large", "version": "2"}))
     row = rows(candidate)["baseline.name"]
