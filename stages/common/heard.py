@@ -1,4 +1,7 @@
-"""The sounds in a release as its card shows them: ``samples/`` and the list that lies in it."""
+"""The sounds in a release as its card shows them: ``samples/`` and the list that lies in it.
+
+``samples`` of it gives for each sound: file, title, prompt, seed, seconds, pictures.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LIST = "samples.json"
-"""``samples`` of it gives for each sound: file, title, prompt, seed, seconds, pictures."""
+from pipeline.layout import SAMPLES_LIST
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def _heard(folder: Path) -> Iterator[Heard]:
 
 def _entries(folder: Path) -> list[Mapping[str, Any]]:
     try:
-        listed = json.loads((folder / LIST).read_text("utf-8"))["samples"]
+        listed = json.loads((folder / SAMPLES_LIST).read_text("utf-8"))["samples"]
         return [entry for entry in listed if isinstance(entry, Mapping)]
     except (OSError, ValueError, KeyError, TypeError):
         return [{"file": path.name} for path in sorted(folder.glob("*.wav"))]

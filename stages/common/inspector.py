@@ -6,7 +6,6 @@ A name leads where it leads everyone here: ``//sig/SIG``, then the loading order
 
 from __future__ import annotations
 
-import shlex
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -16,11 +15,12 @@ from pipeline.paths import expanded
 from pipeline.stage import SILENT, Progress
 from stages.common import downloads, sources
 from stages.common.dora_folder import DoraFolder
-from stages.common.experiments import PREFIX, Experiment, find_experiment, is_signature
+from stages.common.experiments import PREFIX, is_signature
 from stages.common.hub_model import brought
 from stages.common.inspected_file import inspected, inspected_experiment, inspected_file
 from stages.common.inspected_folder import inspected_folder, inspected_repository
 from stages.common.inspection import Inspection, Question
+from stages.common.named_experiment import experiment_named
 from stages.common.prospect import Source
 
 
@@ -38,7 +38,9 @@ def inspect(question: Question, progress: Progress = SILENT) -> Inspection:
     what = question.what
     path = expanded(what)
     if what.startswith(PREFIX) or is_signature(what) and not path.exists():
-        return inspected_experiment(question, _found(question))
+        return inspected_experiment(
+            question, experiment_named(what, question.dora_dir, question.outputs)
+        )
     if what and path.is_file():
         return inspected_file(question, path.absolute())
     if what and path.is_dir():
@@ -53,33 +55,6 @@ def inspect(question: Question, progress: Progress = SILENT) -> Inspection:
         file = sources.resolve(what, file_name=STATE_DICT, folder=kept, advance=task.advance)
     asked = {"checkpoint": "url", "checkpoint.url": what}
     return inspected(question, file.absolute(), Source(asked, question.dora_dir))
-
-
-def _found(question: Question) -> Experiment:
-    """Find an experiment by its signature, also among those that runs here have trained."""
-    signature = question.what.strip().removeprefix(PREFIX).removesuffix("/")
-    if not is_signature(signature):
-        raise SourceError(
-            f"{question.what} is no signature: it should be eight hex digits.",
-            hint="python -m pipeline.inspect FOLDER lists those in a Dora folder.",
-        )
-    for place in filter(None, (question.dora_dir, question.outputs.dora)):
-        if Experiment(place, signature).folder.is_dir():
-            return Experiment(place.absolute(), signature)
-    if question.dora_dir is None:
-        raise SourceError(
-            f"{question.what} is an experiment; where is it?",
-            "--dora-dir is not given, and AUDIOCRAFT_DORA_DIR is not set",
-            f"python -m pipeline.inspect {shlex.quote(question.what)} --dora-dir /path/to/dora",
-        )
-    if not DoraFolder(question.dora_dir).xps.is_dir():
-        above = DoraFolder.around(question.dora_dir) if question.dora_dir.is_dir() else None
-        raise SourceError(
-            "The Dora folder has no xps folder in it.",
-            str(question.dora_dir.absolute()),
-            f"Did you mean --dora-dir {shlex.quote(str(above.root))}?" if above else "",
-        )
-    return find_experiment(question.dora_dir.absolute(), signature)
 
 
 def _place(question: Question, kept: Path) -> sources.Place:

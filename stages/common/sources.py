@@ -20,7 +20,7 @@ from pipeline.layout import Outputs
 from pipeline.paths import expanded
 from stages.common import downloads, hub
 
-_ENDINGS = (".th", ".pt", ".bin", ".ckpt", ".pth", ".safetensors")
+ENDINGS = (".th", ".pt", ".bin", ".ckpt", ".pth", ".safetensors")
 """What a file of weights ends in; a Hub id seldom does."""
 
 
@@ -60,7 +60,7 @@ def find(what: str, *, file_name: str, folder: Path | None = None) -> Place:
         downloads.demand_https(what)
         kept = downloads.place_of(what, folder or _own_downloads())
         return Place("url", what, kept if kept.is_file() else None)
-    if hub.is_repo_id(what) and not what.endswith(_ENDINGS):
+    if hub.is_repo_id(what) and not what.endswith(ENDINGS):
         return Place("hub", what, hub.cached(what, file_name))
     raise SourceError(
         f"There is nothing at {what!r}: no file, no folder, no https:// URL, no Hub id.",
@@ -122,7 +122,7 @@ def in_folder(folder: Path, file_name: str) -> Path:
     path = folder / file_name
     if path.is_file():
         return path
-    there = sorted(p.name for p in folder.iterdir() if p.suffix in _ENDINGS)
+    there = sorted(p.name for p in folder.iterdir() if p.suffix in ENDINGS)
     hint = f"There is {', '.join(there[:4])}: name the file itself." if there else ""
     raise SourceError(f"The folder has no {file_name}.", str(folder), hint)
 

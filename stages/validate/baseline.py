@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,16 +17,14 @@ from pipeline.errors import PipelineError
 from pipeline.layout import CARD, COMPRESSION, RELEASE_JSON, STATE_DICT, ReleaseFolder
 from pipeline.paths import expanded
 from stages.common import sources
-from stages.common.casting import FLOATS
 from stages.common.checks import Outcome, failed, listed, passed, phrased, skipped, warned
 from stages.common.claims import SAMPLES_JSON
 from stages.common.history import BEST_METRIC
 from stages.common.settings import Unusable
 from stages.common.stored import Tensor
-from stages.validate.parity import numbers_in, side_by_side
-
-_ROW = re.compile(r"^\| ([\w.]+) \| [^|]* \| ([^|]+) \|$", re.MULTILINE)
-"""A line of the metrics in a card: name, training, validation."""
+from stages.common.tensor_changes import tensor_changes
+from stages.common.told_metrics import ToldMetrics
+from stages.common.value_changes import flat, value_changes
 
 _MOST = 10
 """Tensors that the report lists, those that changed most first."""
@@ -76,11 +72,9 @@ class Baseline:
     @cached_property
     def metrics(self) -> Mapping[str, float]:
         """Its validation metrics, as its card prints them: four digits."""
-        found = {}
-        for name, value in _ROW.findall(self.file(CARD).read_text("utf-8", "replace")):
-            with suppress(ValueError):
-                found[name] = float(value)
-        return found
+        told = ToldMetrics.in_card(self.file(CARD).read_bytes()).values
+        parted = [(*name.partition("."), value) for name, value in told.items()]
+        return {name: value for section, _, name, value in parted if section == "valid"}
 
     @cached_property
     def samples(self) -> Mapping[str, Any]:
@@ -106,94 +100,47 @@ def named(baseline: Baseline, name: str) -> Outcome:
 
 def config(before: DictConfig, after: DictConfig) -> Outcome:
     """List the values of xp.cfg that changed."""
-    old, new = _flat(OmegaConf.to_container(before)), _flat(OmegaConf.to_container(after))
-    changed = {
-        key: [old.get(key), new.get(key)]
-        for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key)
-    }
+    old, new = flat(OmegaConf.to_container(before)), flat(OmegaConf.to_container(after))
+    changed = {key: [old.get(key), new.get(key)] for key in value_changes(old, new).keys}
     if not changed:
         return passed(f"all {len(new)} values of xp.cfg are as before")
     told = phrased([f"{key} was {was}, is {now}" for key, (was, now) in changed.items()])
     return passed(f"{many(len(changed), 'value')} of xp.cfg changed: {told}", {"changed": changed})
 
 
-@dataclass(frozen=True)
-class Change:
-    """How far a tensor moved.
-
-    Attributes:
-        changed: how many elements are not what they were.
-        largest: the largest difference.
-        square: the sum of the squared differences.
-        before: the sum of the squares before.
-    """
-
-    changed: int
-    largest: float
-    square: float
-    before: float
-
-    @property
-    def relative(self) -> float:
-        """The length of the difference by the length of the tensor before."""
-        return math.sqrt(self.square / self.before) if self.before else float(self.square > 0)
-
-
 def tensors(
     before: Mapping[str, Tensor], after: Mapping[str, Tensor], advance: Callable[[int], None]
 ) -> Outcome:
-    """Tell which tensors changed, and how far."""
-    lost, new = sorted(before.keys() - after.keys()), sorted(after.keys() - before.keys())
-    both = [name for name in after if name in before]
-    reshaped = [name for name in both if before[name].shape != after[name].shape]
-    changes: dict[str, Change] = {}
-    for name in both:
-        if name in reshaped or {before[name].dtype, after[name].dtype} - set(FLOATS):
-            continue
-        change = _change(before[name], after[name], advance)
-        if change.changed:
-            changes[name] = change
-    most = sorted(changes, key=lambda name: -changes[name].relative)
-    square, scale = (sum(getattr(c, n) for c in changes.values()) for n in ("square", "before"))
+    """Tell which tensors changed, and how far.
+
+    Raises:
+        Unusable: when one of them cannot be read.
+    """
+    found = tensor_changes(before, after, advance)
+    if faults := [tensor.fault for tensor in found.changed if tensor.fault]:
+        raise Unusable(f"a tensor cannot be read: {faults[0]}")
+    reshaped = [tensor.name for tensor in found.changed if tensor.reshaped]
+    moved = [tensor for tensor in found.moved if tensor.change and tensor.change.changed]
     figures = {
-        "compared": len(both),
-        "changed": len(changes),
-        "gone": len(lost),
-        "new": len(new),
+        "compared": found.compared,
+        "changed": len(moved),
+        "gone": len(found.gone),
+        "new": len(found.new),
         "reshaped": len(reshaped),
-        "largest_difference": max((c.largest for c in changes.values()), default=0.0),
-        "relative_difference": math.sqrt(square / scale) if scale else 0.0,
-        "most": [[name, round(changes[name].relative, 6)] for name in most[:_MOST]],
+        "largest_difference": found.together.largest,
+        "relative_difference": found.together.relative,
+        "most": [[t.name, round(t.change.relative, 6)] for t in moved[:_MOST] if t.change],
     }
-    if not (changes or lost or new or reshaped):
-        return passed(f"all {len(both)} tensors are as before", figures)
-    parts = [f"{len(changes)} of {len(both)} tensors changed"]
-    if changes:
-        parts[0] += f", by {figures['relative_difference']:.2%} together, most in {listed(most)}"
-    for names, what in ((lost, "gone"), (new, "new"), (reshaped, "of another shape")):
+    if not (moved or found.gone or found.new or reshaped):
+        return passed(f"all {found.compared} tensors are as before", figures)
+    parts = [f"{len(moved)} of {found.compared} tensors changed"]
+    if moved:
+        most = listed([tensor.name for tensor in moved])
+        parts[0] += f", by {found.together.relative:.2%} together, most in {most}"
+    for names, what in ((found.gone, "gone"), (found.new, "new"), (reshaped, "of another shape")):
         if names:
             parts.append(f"{what}: {listed(names)}")
     return passed("; ".join(parts), figures)
-
-
-def _change(before: Tensor, after: Tensor, advance: Callable[[int], None]) -> Change:
-    import numpy as np
-
-    changed, largest, square, scale = 0, 0.0, 0.0, 0.0
-    for left, right in side_by_side(before, after):
-        old, new = numbers_in(left, before.dtype), numbers_in(right, after.dtype)
-        with np.errstate(invalid="ignore"):
-            apart = new - old
-        changed += int(((old != new) & ~(np.isnan(old) & np.isnan(new))).sum())
-        finite = apart[np.isfinite(apart)]
-        largest = max(largest, float(np.abs(finite).max(initial=0)))
-        square += float(np.square(finite).sum())
-        scale += float(np.square(old[np.isfinite(old)]).sum())
-        advance(len(right))
-    before.forget()
-    after.forget()
-    return Change(changed, largest, square, scale)
 
 
 def metrics(before: Mapping[str, float], after: Mapping[str, float], most: float | None) -> Outcome:
@@ -259,10 +206,3 @@ def _json(path: Path) -> Mapping[str, Any]:
     if not isinstance(found, Mapping):
         raise Unusable(f"the baseline's {path.name} is no list of names and values")
     return found
-
-
-def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    """Give the values of a nested dict by dotted key."""
-    if not isinstance(node, dict) or not node:
-        return {prefix.removesuffix("."): node}
-    return {k: v for name, held in node.items() for k, v in _flat(held, f"{prefix}{name}.").items()}

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import cached_property, partial
 
-from pipeline.errors import FormatError
 from pipeline.layout import SAMPLES_LIST, ValidateFolder
 from pipeline.stage import Context
 from stages.common.checks import Outcome
@@ -64,8 +63,6 @@ class Compared:
                 return baseline.tensors(self._file.weights, after, task.advance)
         except Unavailable as reason:
             raise Unusable(f"the baseline's {reason}") from reason
-        except FormatError as error:
-            raise Unusable(f"a tensor cannot be read: {error.what}") from error
 
     def _metrics(self) -> Outcome:
         path = self._ctx.run.collect.history

@@ -14,6 +14,7 @@ from pipeline.amounts import many
 from pipeline.errors import FormatError
 from stages.common.casting import FLOATS, TARGETS
 from stages.common.checks import Outcome, failed, listed, passed, skipped
+from stages.common.elements import numbers_in, side_by_side
 from stages.common.states import State
 from stages.common.stored import Tensor
 from stages.common.tensors import ITEMSIZE
@@ -153,22 +154,6 @@ def distance(
     return total
 
 
-def side_by_side(left: Tensor, right: Tensor) -> Iterator[tuple[memoryview, memoryview]]:
-    """Give the bytes of both in steps of the same elements; both are read to their ends."""
-    sizes = ITEMSIZE[left.dtype], ITEMSIZE[right.dtype]
-    readers = left.blocks(), right.blocks()
-    held = [memoryview(b""), memoryview(b"")]
-    while True:
-        for side in (0, 1):
-            if not held[side]:
-                held[side] = next(readers[side], memoryview(b""))
-        count = min(len(held[side]) // sizes[side] for side in (0, 1))
-        if not count:
-            return
-        yield held[0][: count * sizes[0]], held[1][: count * sizes[1]]
-        held = [held[side][count * sizes[side] :] for side in (0, 1)]
-
-
 def _compared(left: memoryview, right: memoryview, source: str, made: str) -> Distance:
     import numpy as np
 
@@ -189,15 +174,6 @@ def _compared(left: memoryview, right: memoryview, source: str, made: str) -> Di
         apart = np.abs(found - given)
     finite = apart[np.isfinite(apart)]
     return Distance(count, int(different.sum()), float(finite.max()) if finite.size else 0.0)
-
-
-def numbers_in(block: memoryview, dtype: str) -> Array:
-    """Give the elements as float64, which holds each of them exactly."""
-    import numpy as np
-
-    if dtype == "bfloat16":
-        return (np.frombuffer(block, "<u2").astype(np.uint32) << 16).view(np.float32).astype("f8")
-    return np.frombuffer(block, np.dtype(dtype)).astype(np.float64)
 
 
 def rounded(numbers: Array, dtype: str) -> Array:
