@@ -75,6 +75,21 @@ class FolderCopy:
         return Held(path.stat().st_size, path) if path.is_file() else None
 
 
+class FileCopy:
+    """One file by itself."""
+
+    keeper = ""
+
+    def __init__(self, path: Path) -> None:
+        """Take the file."""
+        self.path, self.place = path, str(path)
+        self.sizes: Mapping[str, int] | None = {path.name: path.stat().st_size}
+
+    def held(self, name: str, whole: bool = False) -> Held | None:
+        """Give the file; see `Copy.held`."""
+        return Held(self.path.stat().st_size, self.path) if name == self.path.name else None
+
+
 def _names(folder: Path) -> Iterator[str]:
     """Give what is below a folder and no folder itself, or a link to one."""
     for parent, folders, names in os.walk(folder):
