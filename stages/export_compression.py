@@ -128,7 +128,10 @@ class ExportCompression:
             }
             written = package.write(target, ctx.progress)
             facts |= package.accepted(written)
-            local = {"path": str(file), "archive": own.checkpoint.archive.directory_digest}
+            local = {
+                "path": str(file.absolute()),
+                "archive": own.checkpoint.archive.directory_digest,
+            }
         return Record(facts=facts, local=local, digests={COMPRESSION: written.digest})
 
     def _path(self, ctx: Context, choice: Choice | None) -> Path | None:

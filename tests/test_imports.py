@@ -14,7 +14,17 @@ MODULES = sorted(
 )
 HEAVY = {"torch", "transformers", "huggingface_hub", "safetensors"}
 VALUES = {"amounts", "stage", "layout", "manifest", "errors", "files", "paths", "schema", "sheet"}
-COMMANDS = {"board", "diff", "experiments", "inspect", "jobs", "rollback", "unpack", "verify"}
+COMMANDS = {
+    "board",
+    "diff",
+    "experiments",
+    "inspect",
+    "jobs",
+    "reproduce",
+    "rollback",
+    "unpack",
+    "verify",
+}
 """Those of ``python -m pipeline.X``, and what a sweep asks the experiments for."""
 """Those of ``python -m pipeline.X``, and what a sweep asks the experiments for."""
 PRINTERS = {"pipeline/console.py", "pipeline/progress.py"}

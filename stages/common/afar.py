@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pipeline.errors import FormatError
 from stages.common.archive import MAX_SMALL, Archive
@@ -39,8 +39,23 @@ def demand_safe(ranged: Ranged, size: int, name: str) -> None:
         FormatError: when it asks for more, or the file is no archive as torch writes it.
         SourceError: as ``ranged``.
     """
+    _ = root_of(ranged, size, name)
+
+
+def root_of(ranged: Ranged, size: int, name: str) -> Any:
+    """Give what a pickle holds, its tensors as references that cannot be read.
+
+    Args:
+        ranged: reads the file.
+        size: of the file, in bytes.
+        name: of the file, for messages.
+
+    Raises:
+        FormatError: as `demand_safe`.
+        SourceError: as ``ranged``.
+    """
     with tempfile.TemporaryFile() as file:
-        _ = _Outline(Path(name), file, ranged, size).root
+        return _Outline(Path(name), file, ranged, size).root
 
 
 class _Outline(Archive):

@@ -96,6 +96,8 @@ def compared(
     names: tuple[str | None, str | None],
     progress: Progress,
     state: str = AUTO,
+    *,
+    hash_all: bool = False,
 ) -> Looked:
     """Compare a file of one side with one of the other; look into both where they differ.
 
@@ -105,6 +107,7 @@ def compared(
         names: of the file there; ``None`` where it has none.
         progress: shown while something is hashed, downloaded or read.
         state: which of a training checkpoint's states.
+        hash_all: whether files of different sizes are hashed too.
 
     Raises:
         SourceError: when a file cannot be had, or does not have the state.
@@ -118,21 +121,24 @@ def compared(
         there = tuple(name if each else None for name, each in zip(names, held, strict=True))
         verdict = ONLY_BEFORE if left else ONLY_AFTER
         return Looked(ComparedFile((there[0], there[1]), (sizes[0], sizes[1]), verdict=verdict))
-    file = _by_content(names, left, right, progress)
+    file = _by_content(names, left, right, progress, hash_all)
     if file.verdict == IDENTICAL or not transparent(file.name):
         return Looked(file)
     return _looked_into(file, before, after, progress, state)
 
 
 def _by_content(
-    names: tuple[str | None, str | None], left: Held, right: Held, progress: Progress
+    names: tuple[str | None, str | None],
+    left: Held,
+    right: Held,
+    progress: Progress,
+    hash_all: bool,
 ) -> ComparedFile:
     """Compare sizes, then digests; a file under two names is not read."""
     sizes = left.size, right.size
     if left.path and right.path and left.path.samefile(right.path):
         return ComparedFile(names, sizes)
-    short = max(sizes) <= MAX_TEXT
-    wanted = short or left.size == right.size
+    wanted = hash_all or max(sizes) <= MAX_TEXT or left.size == right.size
     digests = tuple(_sha256(each, wanted, progress) for each in (left, right))
     same = left.size == right.size and digests[0] == digests[1]
     return ComparedFile(names, sizes, (digests[0], digests[1]), IDENTICAL if same else CHANGED)

@@ -48,6 +48,15 @@ def file_parts(file: ComparedFile, most: int | None, names: tuple[str, str]) -> 
         yield Remark("hint", what)
 
 
+def sizes(file: ComparedFile) -> tuple[str, str]:
+    """Write the sizes of a file on both sides, so that they read differently where they are."""
+    left, right = file.sizes
+    shown = apart(
+        left if left is not None else right or 0, right if right is not None else left or 0
+    )
+    return "-" if left is None else shown[0], "-" if right is None else shown[1]
+
+
 def document(found: Comparison, what: tuple[str, str]) -> dict[str, Any]:
     """Give the same as JSON values, with all rows."""
     return {
@@ -84,7 +93,7 @@ def _parts(found: Comparison, most: int | None) -> Iterator[Part]:
     ]
     rows = tuple(zip(_NAMES, places, strict=True))
     yield Fields((*rows, ("verdict", _verdict(found))))
-    files = tuple((file.name, *_sizes(file), file.verdict) for file in found.files)
+    files = tuple((file.name, *sizes(file), file.verdict) for file in found.files)
     yield Grid(("file", "A", "B", ""), files, "Files")
     if found.metrics:
         yield _values("Metrics", found.metrics, most, _NAMES, numbers=True)
@@ -101,14 +110,6 @@ def _verdict(found: Comparison) -> str:
     more = [many(values, "value")] if values else []
     more += [many(tensors, "tensor")] if tensors else []
     return ": ".join([different, ", ".join(more)] if more else [different])
-
-
-def _sizes(file: ComparedFile) -> tuple[str, str]:
-    left, right = file.sizes
-    shown = apart(
-        left if left is not None else right or 0, right if right is not None else left or 0
-    )
-    return "-" if left is None else shown[0], "-" if right is None else shown[1]
 
 
 def _values(

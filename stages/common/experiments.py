@@ -153,6 +153,15 @@ class Experiment:
             raise FormatError("The experiment's config cannot be read.", str(path)) from error
 
     @property
+    def overrides(self) -> tuple[str, ...]:
+        """What followed ``dora run --``, as Dora keeps it; nothing when it cannot be read."""
+        try:
+            found = json.loads((self.folder / ".argv.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return ()
+        return tuple(map(str, found)) if isinstance(found, list) else ()
+
+    @property
     def checkpoints(self) -> dict[int | None, Path]:
         """The checkpoints by epoch, in order; at the end, under ``None``, the last one."""
         found = {
