@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 
 import hydra
 from hydra.errors import HydraException
@@ -20,6 +21,10 @@ from pipeline.tokens import refuse_typed
 sys.path.append(str(PLUGINS))
 resolvers.register()
 schema.register()
+# Our preset `ray` is complete; that the plugin has a config of the same name is no news to a user.
+warnings.filterwarnings(
+    "ignore", r"\s*'hydra/launcher/ray' is validated against ConfigStore schema"
+)
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIG), config_name="config")

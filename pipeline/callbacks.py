@@ -11,6 +11,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from pipeline.errors import ELSEWHERE, OutputError, PipelineError
+from pipeline.launchers import demand_installed
 from pipeline.request import demand_complete
 from pipeline.tokens import refuse_composed
 
@@ -56,7 +57,7 @@ class Preflight(Callback):
         self._look(config, complete=True)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Look at a sweep's output folder; each job looks at its own request."""
+        """Look at a sweep's launcher and output folder; each job looks at its own request."""
         self._look(config, complete=False)
 
     def _look(self, config: DictConfig, complete: bool) -> None:
@@ -64,6 +65,8 @@ class Preflight(Callback):
             refuse_composed(config)
             if complete:
                 demand_complete(config)
+            else:
+                demand_installed(config)
             outputs = Path(config.hydra.runtime.cwd, str(OmegaConf.select(config, "outputs")))
             demand_writable(outputs)
         except PipelineError as error:

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, ValidationError
 
 from pipeline.errors import ConfigError, PipelineError
+from pipeline.launchers import EXTRAS, uninstalled
 from pipeline.schema import OPEN, PipelineConfig
 
 _ALL_KEYS = "All keys: python -m pipeline --cfg job"
@@ -80,6 +81,8 @@ def _group(error: MissingConfigException, text: str) -> ConfigError:
     name = str(error.missing_cfg_file or "").removesuffix(".yaml")
     group, _, option = name.rpartition("/")
     options = sorted(error.options or ())
+    if group == "hydra/launcher" and option in EXTRAS:
+        return uninstalled(option)
     if not group:
         return ConfigError(text.splitlines()[0])
     found = get_close_matches(option, options, 1)
