@@ -19,7 +19,9 @@ def job_of(held: Held, cluster: Cluster) -> str:
     """Give the id of the job whose process is held."""
     with open(f"/proc/{held.pid}/environ", "rb") as file:
         variables = dict(entry.split(b"=", 1) for entry in file.read().split(b"\0") if entry)
-    return b"_".join(variables[f"SLURM_ARRAY_{part}_ID".encode()] for part in ("JOB", "TASK")).decode()
+    return b"_".join(
+        variables[f"SLURM_ARRAY_{part}_ID".encode()] for part in ("JOB", "TASK")
+    ).decode()
 
 
 def state(cluster: Cluster, job: str) -> str:

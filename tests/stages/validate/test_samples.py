@@ -12,8 +12,9 @@ import pytest
 from pipeline.files import file_digest
 from pipeline.layout import SAMPLES_LIST
 from stages.common.claims import claims_in
+from stages.miniature.melodies import SCALE
 from stages.validate import pictures
-from stages.validate.samples import Samples, arpeggio, wav
+from stages.validate.samples import CHORD, NOTE, Samples, arpeggio, wav
 
 
 def pixels(content: bytes) -> np.ndarray:
@@ -107,3 +108,10 @@ def test_the_test_signal_is_the_same_everywhere_and_within_full_scale():
     assert one.shape == (2, 64000) and one.dtype == np.float32
     assert 0.3 < np.abs(one).max() < 0.8
     assert np.array_equal(one[0], one[1])
+
+
+def test_notes_of_the_test_signal_are_such_as_the_miniature_s_codec_has_learnt():
+    """A real codec gives back any sound; this one only whole frames of whole waves."""
+    frame_rate = 25
+    assert NOTE * frame_rate == pytest.approx(6) and set(CHORD) <= set(SCALE)
+    assert all(pitch % frame_rate == 0 for pitch in CHORD)
