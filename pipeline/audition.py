@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.manifest import digest
-from pipeline.reading import Sample
+from pipeline.sounds import Sample
 from pipeline.variants import Variant
 
 

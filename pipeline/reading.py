@@ -15,8 +15,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline import files, lenient
-from pipeline.layout import SHA256SUMS, Run, ValidateFolder
-from pipeline.sounds import entries_of
+from pipeline.layout import Run, ValidateFolder
+from pipeline.published import Published, published_in
+from pipeline.sounds import Sample, samples_of
 
 ENDS = ("done", "failed", "interrupted")
 """What run.json can say of how a run ended."""
@@ -32,47 +33,6 @@ _FIGURES = {
 
 _FOLDERS = re.compile(r"(?<![\w.~:/])/(?:[^\s/'\":]+/)+(?=[^\s/])")
 """The folders of an absolute path; in an address they follow a colon or a name."""
-
-
-@dataclass(frozen=True)
-class Published:
-    """A place where a release was published, of a receipt's ``targets``.
-
-    Attributes:
-        target: ``hub`` or ``cache``.
-        repo_id: ``org/name``.
-        tag: that names the commit; empty for none.
-        pull_request: its number, where it was proposed only.
-    """
-
-    target: str
-    repo_id: str
-    tag: str = ""
-    pull_request: int | None = None
-
-    def __str__(self) -> str:
-        """Give it in a few words: ``hub me/musicgen-small v1.0.0``."""
-        proposed = f"(pull request {self.pull_request})" if self.pull_request else ""
-        return " ".join(filter(None, (self.target, self.repo_id, self.tag, proposed)))
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A sound that validate left.
-
-    Attributes:
-        path: below ``outputs/<release>/``.
-        title: what it is.
-        prompt: the text that it was made from; empty for none.
-        seed: that it was drawn with; ``None`` where nothing was drawn.
-        seconds: how long it is; ``None`` when it is not listed.
-    """
-
-    path: PurePosixPath
-    title: str
-    prompt: str
-    seed: int | None
-    seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -180,35 +140,14 @@ class Reading:
     @property
     def published(self) -> tuple[Published, ...]:
         """Where this very release was published; what was only shown (``dry_run``) is left out."""
-        entries = lenient.mappings(self._receipt.get("targets"))
-        return tuple(
-            Published(
-                lenient.text(entry.get("target")),
-                lenient.text(entry.get("repo_id")),
-                lenient.text(entry.get("tag")),
-                lenient.whole(entry.get("pull_request")),
-            )
-            for entry in entries
-            if entry.get("commit") and self.digest and _sums_in(entry) == self.digest
-        )
+        return published_in(self._receipt, self.digest) if self.digest else ()
 
     @property
     def samples(self) -> tuple[Sample, ...]:
         """What can be heard, in the order of its list."""
         if not self._stands("validate"):
             return ()
-        folder = self.run.validate.samples
-        below = self._below(folder)
-        return tuple(
-            Sample(
-                below / entry["file"],
-                lenient.text(entry.get("title")) or PurePosixPath(entry["file"]).stem,
-                lenient.text(entry.get("prompt")),
-                lenient.whole(entry.get("seed")),
-                lenient.number(entry.get("seconds")),
-            )
-            for entry in entries_of(folder)
-        )
+        return samples_of(self.run.validate.samples, self.run.root.parent)
 
     @property
     def page(self) -> PurePosixPath | None:
@@ -263,9 +202,9 @@ class Reading:
 
     def _unlike(self) -> Iterator[str]:
         """Find a release that is not what its lists say, as far as names and sizes tell."""
-        digests = [lenient.mapping(self.manifest.get("source")), self.source]
-        known = {found for each in digests if (found := each.get("state_digest"))}
-        if len(known) > 1:
+        sources = (lenient.mapping(self.manifest.get("source")), self.source)
+        known = {lenient.text(source.get("state_digest")) for source in sources}
+        if len(known - {""}) > 1:
             yield "release/ and collect/ are of different weights"
         for name, entry in self._listed.items():
             path = PurePosixPath(name)
@@ -277,8 +216,3 @@ class Reading:
                 yield f"release/{lenient.text(name)} is missing"
             elif file.stat().st_size != entry.get("size"):
                 yield f"release/{lenient.text(name)} has another size than release.json says"
-
-
-def _sums_in(entry: Mapping[str, Any]) -> Any:
-    """Give the sha256 of the SHA256SUMS that was published; it stands for all files."""
-    return lenient.mapping(lenient.mapping(entry.get("files")).get(SHA256SUMS)).get("sha256")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
@@ -41,9 +41,28 @@ class Sound:
     pictures: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True)
+class Sample:
+    """One sound as it is listed, to be compared with that of another run.
+
+    Attributes:
+        path: relative to the page that plays it.
+        title: what it is.
+        prompt: the text that it was made from; empty for none.
+        seed: that it was drawn with; ``None`` where nothing was drawn.
+        seconds: how long it is; ``None`` when it is not listed.
+    """
+
+    path: PurePosixPath
+    title: str
+    prompt: str
+    seed: int | None
+    seconds: float | None
+
+
 def sounds_of(folder: Path, page: Path, limit: int = INLINE_LIMIT) -> tuple[Sound, ...]:
     """Give the sounds of a folder for a page at ``page``; none when there is no such folder."""
-    entries = entries_of(folder)
+    entries = _entries(folder)
     pictures = [_pictures(folder, entry) for entry in entries]
     shown = [folder / entry["file"] for entry in entries]
     shown += [folder / name for names in pictures for name in names]
@@ -64,7 +83,22 @@ def sounds_of(folder: Path, page: Path, limit: int = INLINE_LIMIT) -> tuple[Soun
     return tuple(sounds)
 
 
-def entries_of(folder: Path) -> list[Mapping[str, Any]]:
+def samples_of(folder: Path, base: Path) -> tuple[Sample, ...]:
+    """Give the sounds of a folder for a page in ``base``; none when there is no such folder."""
+    below = PurePosixPath(folder.relative_to(base).as_posix())
+    return tuple(
+        Sample(
+            below / entry["file"],
+            lenient.text(entry.get("title")) or PurePosixPath(entry["file"]).stem,
+            lenient.text(entry.get("prompt")),
+            lenient.whole(entry.get("seed")),
+            lenient.number(entry.get("seconds")),
+        )
+        for entry in _entries(folder)
+    )
+
+
+def _entries(folder: Path) -> list[Mapping[str, Any]]:
     """Give what is listed of every sound that is in a folder; none when there is no such folder."""
     listed = lenient.mapping(folder / SAMPLES_LIST).get("samples")
     if not isinstance(listed, list):

@@ -16,7 +16,9 @@ from typing import Any, Literal
 from pipeline import lenient
 from pipeline.curves import OF_THE_MACHINE, SECTIONS
 from pipeline.layout import ReleaseRuns, Run
-from pipeline.reading import Published, Reading, Sample
+from pipeline.published import Published
+from pipeline.reading import Reading
+from pipeline.sounds import Sample
 
 Mode = Literal["min", "max"]
 """Whether the least or the greatest value of a metric is the best."""

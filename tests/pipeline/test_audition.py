@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.audition import Audition, letter
 from pipeline.layout import Outputs, Run
-from pipeline.reading import Sample
+from pipeline.sounds import Sample
 from pipeline.variants import Variant
 
 

@@ -11,7 +11,7 @@ from tests.pipeline.released import RELEASE, history, make_variant, publish
 
 SPOILT = (
     "", "[1, 2", "null", "3", '"text"', "[]", "{}", "[[1], 2, null]", "[" * 9999,
-    '{"signature": [1], "epoch": "x", "dtypes": 3, "state_digest": {}, "files": [1], "checks": {},'
+    '{"signature": [1], "epoch": "x", "dtypes": 3, "state_digest": [1], "files": [1], "checks": {},'
     ' "stages": 4, "verdict": [], "targets": 5, "settings": [], "source": 6, "samples": 7}',
     '{"epoch": -1, "files": {"a": 1, "/etc/passwd": {"size": 1}, "../x": {}, "\\u0000": {}},'
     ' "targets": [1, {"commit": 1, "files": 2}], "checks": [{"name": 1, "figures": 2}, 3]}',
