@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from pipeline import files
@@ -120,9 +121,8 @@ class Engine:
         else:
             logger.info("%s: %s", step.name, step.reason)
             sibling = None if forced else self._sibling(step.name, key)
-            standing = self._take(sibling, step.name) if sibling else None
-            if sibling is not None and standing is not None:
-                verdict, origin = "reused", sibling.root.name
+            if sibling is not None:
+                verdict, (origin, standing) = "reused", sibling
             else:
                 verdict, origin = "done", ""
                 standing = self._work(stage, ctx, key, ingredients)
@@ -174,29 +174,33 @@ class Engine:
         else:
             files.remove(working)
 
-    def _sibling(self, name: str, key: str) -> Run | None:
-        """Find another variant of this release where the same stage stands complete."""
+    def _sibling(self, name: str, key: str) -> tuple[str, StageRecord] | None:
+        """Take the output of another variant of this release where the same stage stands complete.
+
+        Returns:
+            The variant's name, and the record of what is here now.
+        """
         for folder in sorted(self.run.root.parent.iterdir()):
             other = Run(folder, self.run.outputs)
-            if folder == self.run.root or not other.record(name).is_file():
-                continue
-            record = read_record(other.record(name))
-            if record and record.key == key and record.intact(other.output(name)):
-                return other
+            record = read_record(other.record(name)) if folder != self.run.root else None
+            if record is not None and record.key == key:
+                taken = self._take(record, other.output(name))
+                if taken is not None:
+                    return folder.name, taken
         return None
 
-    def _take(self, sibling: Run, name: str) -> StageRecord | None:
-        """Hard-link a sibling's output; ``None`` when it vanished meanwhile."""
-        working = self.run.working(name)
+    def _take(self, record: StageRecord, output: Path) -> StageRecord | None:
+        """Hard-link what a record speaks of; ``None`` when that is not there, or not for us."""
+        name, working = record.stage, self.run.working(record.stage)
         files.remove(working)
         try:
-            record = read_record(sibling.record(name))
-            if record is None:
-                return None
             for path in record.files:
                 (working / path).parent.mkdir(parents=True, exist_ok=True)
-                files.link(sibling.output(name) / path, working / path)
-        except FileNotFoundError:
+                files.link(output / path, working / path)
+        except (FileNotFoundError, PermissionError):
+            return None
+        # Looked at only now: nobody keeps the sibling from being made anew meanwhile.
+        if not record.intact(working):
             return None
         stamps = {
             path: FileStamp.of(working / path, record.record.digests.get(path))

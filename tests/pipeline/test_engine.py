@@ -122,6 +122,10 @@ def test_a_damaged_sibling_is_not_reused(tmp_path):
     execute(first, line())
     (first.stage("collect") / "collect.txt").write_text("x")
     assert execute(second, line())["collect"] == "done"
+    third = run_in(tmp_path, "third")
+    assert execute(third, line())["collect"] == "reused"  # of the second, after the first
+    made = [run.stage("collect") / "collect.txt" for run in (second, third)]
+    assert made[0].samefile(made[1])
 
 
 def test_all_problems_are_reported_before_any_work(tmp_path):
