@@ -123,9 +123,11 @@ def _published(entry: Mapping[str, Any], path: Path) -> Published:
     said = {key: entry.get(key) for key in ("endpoint", "branch", "parent", "tag", "tag_was")}
     if not all(value is None or isinstance(value, str) for value in said.values()):
         raise _none(path)
+    kept: dict[str, Any] = {key: value for key, value in said.items() if value is not None}
+    if not all(is_commit(kept[key]) for key in ("parent", "tag_was") if key in kept):
+        raise _none(path)
     if not isinstance(number := entry.get("pull_request"), int | None):
         raise _none(path)
-    kept = {key: value for key, value in said.items() if value is not None}
     return Published(target, repo_id, commit, sound, pull_request=number, **kept)
 
 
