@@ -31,9 +31,10 @@ examples:
   python -m pipeline.diff old/state_dict.bin new/state_dict.bin --json | jq '.files[0].values'
 
 what is read:
-  Files of different sizes differ; others are hashed, but for the weights of a repository, whose
-  sha256 is the Hub's word. Only files that differ are looked into (of a repository: downloaded,
-  into a folder that is removed), and of these only tensors whose checksums differ are read.
+  Files whose sizes, or whose own lists of contents, differ are different; others are hashed, but
+  for the weights of a repository, whose sha256 is the Hub's word. Only files that differ are looked
+  into (of a repository: downloaded, into a folder that is removed), and of these only tensors whose
+  checksums differ are read.
   Of a training checkpoint one state is compared, the one that a release would take; --state
   chooses another.
 

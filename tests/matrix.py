@@ -1,8 +1,10 @@
-"""``python -m tests.matrix``: the tests with other versions of what the project builds on.
+"""``python -m tests.matrix``: the tests, and the proof, with other versions of what we build on.
 
 The oldest that ``pyproject.toml`` allows is what its lower bounds say; the newest Hub client is
 asked of the package index. Each environment has a folder of its own, named by its versions and kept
-for the next time; what it does not name it takes from the environment that this runs in.
+for the next time; what it does not name it takes from the environment that this runs in. Then the
+same releases are made in another place, with the oldest torch (on Linux one for CUDA: 3 GB to
+download, the first time), and by every launcher: their SHA256SUMS have to be the same.
 """
 
 from __future__ import annotations
@@ -13,24 +15,29 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 import tomllib
 import venv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 from packaging.requirements import Requirement
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tests.command import ROOT
+from tests.proof import ELSEWHERE, HERE, Circumstances, write_origin
 
 FOLDER = ROOT / ".venv-matrix"
 CLIENT = "huggingface_hub"
 HEAVY = {"dora-search", "torch", "transformers"}
 """Not taken back to their lower bounds: gigabytes to download, for little that a push uses."""
+LAUNCHERS = {"joblib": "joblib", "submitit_local": "slurm"}
+"""Hydra's launchers, beside its own, that need nothing but the extra that they are in."""
 HUB = (
     "tests/hub",
     "tests/stages/push",
@@ -95,6 +102,11 @@ class Environment:
         (site / "ours.pth").write_text(ours)
         ready.touch()
 
+    @property
+    def told(self) -> str:
+        """Its versions, for the table."""
+        return "\n".join(pin.replace("==", " ") for pin in self.pins)
+
     def run(self, arguments: Sequence[str]) -> Mapping[str, str]:
         """Run its tests; give what JUnit's format says of the whole."""
         report = self.folder / "report.xml"
@@ -120,8 +132,57 @@ def environments() -> list[Environment]:
     ]
 
 
+def circumstances() -> Iterator[tuple[Circumstances, Environment | None]]:
+    """Give what a release is made in, and the environment that has to be there for it."""
+    yield from ((each, None) for each in (HERE, ELSEWHERE))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    needed = {need.name: need for need in map(Requirement, project["dependencies"])}
+    oldest = Environment("oldest torch", (_oldest(needed["torch"]),), ())
+    yield Circumstances(oldest.name, oldest.python), oldest
+    extras = project["optional-dependencies"]
+    hydra = [str(needed[name]) for name in ("hydra-core", "omegaconf")]  # or pip takes the newest
+    for launcher, extra in LAUNCHERS.items():
+        engine = Environment(launcher, (*extras[extra], *hydra), ())
+        yield Circumstances(f"launcher {launcher}", engine.python, launcher), engine
+
+
+def prove(out: Console) -> bool:
+    """Make the same releases in all circumstances, and show whether they are; give the verdict."""
+    table = Table("circumstances", "versions", box=None, pad_edge=False, header_style="dim")
+    for column in ("releases", "seconds"):
+        table.add_column(column, justify="right")
+    table.add_column("SHA256SUMS")
+    expected: Mapping[str, str] = {}
+    proven = True
+    with tempfile.TemporaryDirectory(prefix="proof-") as place:
+        origin = write_origin(Path(place, "origin"))
+        for each, environment in circumstances():
+            out.print(f"[bold]{escape(each.name)}[/]: the same SHA256SUMS?")
+            began = time.monotonic()
+            try:
+                if environment is not None:
+                    environment.prepare()
+                root = Path(place, each.name)
+                root.mkdir()
+                found = each.sums(origin, root)
+            except subprocess.CalledProcessError:  # whoever failed has said why
+                found = {}
+            expected = expected or found
+            same = bool(found) and found == expected
+            proven &= same
+            table.add_row(
+                escape(each.name),
+                environment.told if environment else "",
+                str(len(found)),
+                f"{time.monotonic() - began:.0f}",
+                "the same" if same else "[red]others[/]" if found else "[red]none[/]",
+            )
+    out.print(table)
+    return proven
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Test with each, passing the arguments on to pytest; give 1 when something failed."""
+    """Test with each, passing the arguments on to pytest, then prove; 1 when something failed."""
     out = Console(highlight=False)
     table = Table("environment", "versions", box=None, pad_edge=False, header_style="dim")
     for column in ("passed", "failed", "skipped", "seconds"):
@@ -140,14 +201,14 @@ def main(arguments: Sequence[str]) -> int:
         failed |= bad > 0 or said["tests"] == "0"
         table.add_row(
             environment.name,
-            "\n".join(pin.replace("==", " ") for pin in environment.pins),
+            environment.told,
             str(max(int(said["tests"]) - bad - skipped, 0)),
             f"[red]{bad}[/]" if bad else "0",
             str(skipped),
             f"{time.monotonic() - began:.0f}",
         )
     out.print(table)
-    return 1 if failed else 0
+    return 0 if prove(out) and not failed else 1
 
 
 def _oldest(need: Requirement) -> str:

@@ -11,6 +11,7 @@ from pipeline import files
 from pipeline.errors import FormatError, SourceError
 from pipeline.sheet import Remark
 from pipeline.stage import Progress
+from stages.common.archive import Archive, is_zip
 from stages.common.claims import MAX_TEXT
 from stages.common.contained import AUTO, Contained, contained, transparent
 from stages.common.copies import Copy, Held
@@ -138,10 +139,22 @@ def _by_content(
     sizes = left.size, right.size
     if left.path and right.path and left.path.samefile(right.path):
         return ComparedFile(names, sizes)
-    wanted = hash_all or max(sizes) <= MAX_TEXT or left.size == right.size
+    wanted = hash_all or max(sizes) <= MAX_TEXT
+    wanted = wanted or (left.size == right.size and not _of_other_heads(left, right))
     digests = tuple(_sha256(each, wanted, progress) for each in (left, right))
-    same = left.size == right.size and digests[0] == digests[1]
+    same = left.size == right.size and digests[0] == digests[1] != ""
     return ComparedFile(names, sizes, (digests[0], digests[1]), IDENTICAL if same else CHANGED)
+
+
+def _of_other_heads(left: Held, right: Held) -> bool:
+    """Tell whether two archives list other contents, for which none of them need be read."""
+    if left.path is None or right.path is None or not is_zip(left.path) or not is_zip(right.path):
+        return False
+    try:
+        with Archive.open(left.path) as one, Archive.open(right.path) as other:
+            return one.directory_digest != other.directory_digest
+    except FormatError:
+        return False
 
 
 def _sha256(held: Held, wanted: bool, progress: Progress) -> str:

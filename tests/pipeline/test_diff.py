@@ -210,6 +210,20 @@ class TestModels:
         status, found = diff(path, f"//sig/{LM}", "--dora-dir", released.dora)
         assert status == 0 and found["files"][0]["sha256"] == [None, None]
 
+    def test_large_files_that_list_other_contents_are_not_hashed(self, released, tmp_path, diff):
+        paths = [shutil.copy(released.release() / STATE_DICT, tmp_path / f"{n}.bin") for n in "ab"]
+        for path, value in zip(paths, (1.0, 2.0), strict=True):
+            spoil(path, lambda p, v=value: p["best_state"].update(w=torch.full((5_000_000,), v)))
+        status, found = diff(*paths)
+        (file,) = found["files"]
+        assert (status, file["sizes"][0]) == (1, file["sizes"][1])
+        assert file["sha256"] == [None, None]
+        assert [tensor["name"] for tensor in file["tensors"]["changed"]] == ["w"]
+        shutil.copy(paths[0], paths[1])
+        status, found = diff(*paths)
+        assert status == 0 and found["files"][0]["sha256"][0] == found["files"][0]["sha256"][1]
+        assert found["files"][0]["sha256"][0]
+
     def test_an_old_config_is_compared_by_its_values(self, released, tmp_path, diff):
         source = released.dora / "xps" / LM / "checkpoint.th"
         new = write_exported(tmp_path / "new.bin", source)
