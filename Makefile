@@ -4,7 +4,7 @@
 # make fuzz      read changed checkpoints for a minute (SECONDS=600 for ten)
 # make signing   sign a release with OpenSSF model signing as docs/signing.md says (downloads 170 MB)
 # make bench     measure speed and memory of an export and a push (15 GB of disk; ARGS="--scale small")
-# make matrix    test with the oldest and the newest versions of what this builds on
+# make matrix    test with the oldest and the newest versions of what this builds on, and compare releases
 # make interop   train with real AudioCraft, release, load with real AudioCraft (downloads 600 MB)
 # make check     what CI runs: ruff, mypy, the tests
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3))
