@@ -165,7 +165,8 @@ def prove(out: Console) -> bool:
                 root = Path(place, each.name)
                 root.mkdir()
                 found = each.sums(origin, root)
-            except subprocess.CalledProcessError:  # whoever failed has said why
+            except subprocess.CalledProcessError as error:
+                out.print(escape(error.stdout or ""), soft_wrap=True)
                 found = {}
             expected = expected or found
             same = bool(found) and found == expected

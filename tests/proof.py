@@ -47,7 +47,7 @@ class Circumstances:
             root: an empty folder.
 
         Raises:
-            subprocess.CalledProcessError: when the releases cannot be made; it has said why.
+            subprocess.CalledProcessError: when the releases cannot be made; with what was said.
         """
         for name in CODE:
             shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -69,7 +69,7 @@ class Circumstances:
         subprocess.run(
             ["sh", "-c", script, "sh", str(self.python), *arguments],
             cwd=root, env=environment(PYTHONPATH=str(root), **self.variables), check=True,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
 

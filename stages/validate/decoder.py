@@ -97,8 +97,10 @@ class Decoder:
         import transformers
 
         config = transformers.AutoConfig.for_model(**self.config)
+        # Imported before: what torch 2.6 brings along then computes, which meta tensors cannot.
+        kind = getattr(transformers, self.config["architectures"][0])
         with torch.device("meta"):
-            model: Any = getattr(transformers, self.config["architectures"][0])(config)
+            model: Any = kind(config)
         self._demand_all(model.state_dict().keys(), weights)
         positions = model.model.decoder.embed_positions
         made = type(positions)(positions.num_positions, positions.embedding_dim)
