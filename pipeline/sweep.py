@@ -20,6 +20,7 @@ from pipeline import files
 from pipeline.errors import PipelineError
 from pipeline.layout import Outputs, Run
 from pipeline.manifest import digest, pretty
+from pipeline.requeue import end_by_signal
 from pipeline.schema import SelectConfig
 
 WAITING, RUNNING = "waiting", "running"
@@ -84,6 +85,7 @@ def recorded(outputs: Outputs) -> Iterator[None]:
 
     Raises:
         PipelineError: for whatever it raised: an exit would take other jobs along.
+        SystemExit: when the cluster runs the job again.
     """
     hydra = HydraConfig.get()
     sweep = OmegaConf.select(hydra.sweeper, "id")
@@ -100,15 +102,23 @@ def recorded(outputs: Outputs) -> Iterator[None]:
     tell(RUNNING)
     try:
         yield
-    except PipelineError as error:
-        tell(FAILED, str(error))
-        raise
     except KeyboardInterrupt:
         tell(INTERRUPTED, "interrupted")
         raise
     except BaseException as error:
-        what = f"Unexpected {type(error).__name__}: {error}"[:300].replace("\n", " ")
-        unexpected = PipelineError(what, hint="This is a fault of the pipeline: please report it.")
-        tell(FAILED, str(unexpected))
-        raise unexpected from error
+        failure = _failure(error)
+        tell(FAILED, str(failure))
+        if failure is error:
+            raise
+        raise failure from error
     tell(DONE)
+
+
+def _failure(error: BaseException) -> PipelineError:
+    """Say in our words why a job failed."""
+    if (end := end_by_signal(error)) is not None:
+        return end
+    if isinstance(error, PipelineError):
+        return error
+    what = f"Unexpected {type(error).__name__}: {error}"[:300].replace("\n", " ")
+    return PipelineError(what, hint="This is a fault of the pipeline: please report it.")

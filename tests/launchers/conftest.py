@@ -27,7 +27,7 @@ def launcher(request: pytest.FixtureRequest) -> Launcher:
         pytest.skip(f"the extra of hydra/launcher={choice} is not installed")
     if choice != "slurm":
         return Launcher(choice)
-    return Launcher(choice, (), request.getfixturevalue("cluster").environment)
+    return Launcher(choice, request.getfixturevalue("cluster").environment)
 
 
 @pytest.fixture

@@ -24,28 +24,33 @@ class Launcher:
 
     Attributes:
         choice: what stands after ``hydra/launcher=``.
-        options: what else is said on the command line.
         variables: of the environment.
     """
 
     choice: str
-    options: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep over all epochs of the experiments in a place."""
+    """A sweep over all epochs of the experiments in a place.
+
+    Attributes:
+        place: where they are, and what is released.
+        launcher: what runs the jobs.
+        options: what else is said on the command line.
+    """
 
     place: Place
     launcher: Launcher
+    options: tuple[str, ...] = ()
 
     @property
     def command(self) -> list[str]:
         return command(
             "-m", *self.place.request, f"checkpoint.sig=//sig/{LM},//sig/{OTHER}",
             "checkpoint.epoch=all", "validate=off", "push=none",
-            f"hydra/launcher={self.launcher.choice}", *self.launcher.options,
+            f"hydra/launcher={self.launcher.choice}", *self.options,
         )  # fmt: skip
 
     def run(self) -> subprocess.CompletedProcess[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 BIN = Path(__file__).resolve().parent / "bin"
 PROGRAMS = ("munged", "setpriv", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "sinfo")
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds in which a daemon has come up, or gone, on the slowest machine."""
 
 _CONF = """\
@@ -38,6 +38,7 @@ SelectTypeParameters=CR_CPU_Memory
 SchedulerParameters=sched_interval=1,batch_sched_delay=0,bf_interval=1
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
+SlurmctldParameters=preempt_send_user_signal
 JobRequeue=0
 KillWait=2
 ReturnToService=2
@@ -49,6 +50,7 @@ SlurmdPidFile={folder}/slurmd.pid
 MailProg=/bin/true
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} State=UNKNOWN
 PartitionName=low Nodes=ALL Default=YES PriorityTier=1 GraceTime=0
+PartitionName=warned Nodes=ALL PriorityTier=1 GraceTime=60
 PartitionName=high Nodes=ALL PriorityTier=2 PreemptMode=OFF
 """
 # cred_expire: a job that was requeued waits so long, two minutes unless told otherwise.

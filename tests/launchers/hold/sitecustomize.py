@@ -1,6 +1,6 @@
 """Holds a Python process in the middle of a run; Python loads this by itself from PYTHONPATH.
 
-HOLD=FOLDER HOLD_AT=PREFIX: the process that is about to put the codec of a run below PREFIX in place
+HOLD=FOLDER HOLD_AT=PREFIX: a process that is about to put the codec of a run below PREFIX in place
 writes its id into FOLDER/held, and goes on once there is a file FOLDER/go; it dies if there is
 FOLDER/kill.
 """
