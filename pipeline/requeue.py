@@ -22,6 +22,8 @@ def end_by_signal(error: BaseException) -> PipelineError | None:
     raised = _raised_by_handler(error)
     if raised is None:
         return None
+    if isinstance(raised, SystemExit):
+        raise raised  # with its status, by which submitit knows it on one machine
     if type(raised).__name__ != "UncompletedJobError":
         raise SystemExit("queued again") from error
     return PipelineError(

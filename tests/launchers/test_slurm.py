@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.command import LM
-from tests.launchers.sweeps import Held, Sweep, wait_for
-from tests.launchers.test_sweeps import released
+from tests.launchers.sweeps import Held, wait_for
+from tests.launchers.test_sweeps import released, weights
 from tests.slurm import Cluster
 
 pytestmark = [
@@ -28,12 +28,6 @@ def requeued(cluster: Cluster, job: str) -> bool:
     """Tell whether a job has come to its second life, or waits for it."""
     facts = cluster.ask("scontrol", "--oneliner", "show", "job", job)
     return "Restarts=1 " in facts and "JobState=COMPLETING" not in facts
-
-
-def weights(sweep: Sweep) -> tuple[int, int]:
-    """Tell the exported weights of the job that is held from any others."""
-    (file,) = sweep.place.outputs.glob(f"*/{LM}-epoch1-*/export_lm/state_dict.bin")
-    return file.stat().st_ino, file.stat().st_mtime_ns
 
 
 def test_a_job_that_is_cancelled_takes_no_other_along(sweep, cluster, expected):
