@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -110,6 +110,13 @@ class StoredTensor:
     def known_crc(self) -> int | None:
         """That of its record, where it is the whole record."""
         return self.archive.known_crc(self.ref)
+
+    def rows(self, which: slice) -> StoredTensor:
+        """Give some of its rows, counted in the first dimension, as a tensor of their own."""
+        ref = self.ref
+        start, stop, _ = which.indices(ref.shape[0])
+        offset, shape = ref.offset + start * ref.stride[0], (stop - start, *ref.shape[1:])
+        return replace(self, ref=replace(ref, offset=offset, shape=shape))
 
     def blocks(self) -> Iterator[memoryview]:
         """Read it; see `Tensor.blocks`."""

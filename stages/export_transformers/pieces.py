@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pipeline.errors import FormatError
 from stages.common.buffers import buffer
@@ -81,10 +81,7 @@ def _rows(tensor: Tensor, rows: slice | None) -> Tensor:
         return tensor
     if not isinstance(tensor, StoredTensor):
         raise FormatError("Rows are taken from torch's archives alone.", str(tensor.path))
-    ref = tensor.ref
-    start, stop, _ = rows.indices(ref.shape[0])
-    offset = ref.offset + start * ref.stride[0]
-    return replace(tensor, ref=replace(ref, offset=offset, shape=(stop - start, *ref.shape[1:])))
+    return tensor.rows(rows)
 
 
 def _element(dtype: str, value: float) -> bytes:

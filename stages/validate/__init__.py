@@ -20,7 +20,7 @@ class Validate:
 
     name = "validate"
     version = 2
-    inputs = ("collect", "export_lm", "export_compression")
+    inputs = ("collect", "export_lm", "export_compression", "export_transformers")
     always = False
 
     def __init__(

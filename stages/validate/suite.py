@@ -29,6 +29,7 @@ from stages.validate.recital import Recital
 from stages.validate.request import Request
 from stages.validate.second_reader import scanned
 from stages.validate.threads import fitting
+from stages.validate.transformers_files import TransformersFiles
 from stages.validate.trials import Trials
 
 _CODEC = "compression_model_checkpoint"
@@ -79,6 +80,8 @@ class Suite:
             if request.kind == "off":
                 return _judged([*rows, *suite.quick()])
             rows += suite.thorough()
+            if lm is not None and "export_transformers" in ctx.records:
+                rows += TransformersFiles(ctx, lm, stack).rows()
             trials = None if lm is None else Trials(lm, export[1], request.device)
             rows += trials.rows() if trials else ()
             if request.kind == "full":
