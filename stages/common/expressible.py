@@ -164,9 +164,9 @@ def codec_obstacles(settings: Settings) -> tuple[str, ...]:
 def conditions_obstacles(settings: Settings) -> Iterator[str]:
     """Name the conditioners, and the ways into the model, that transformers has no class for."""
     models = settings.conditioners
-    for name, model in models.items():
-        if model not in ("t5", "chroma_stem"):
-            yield f"conditioners.{name} is of the kind {model}: it has text and melody alone"
+    others = {name: model for name, model in models.items() if model not in ("t5", "chroma_stem")}
+    for name, model in others.items():
+        yield f"conditioners.{name} is of the kind {model}: it has text and melody alone"
     text = [name for name, model in models.items() if model == "t5"]
     chroma = [name for name, model in models.items() if model == "chroma_stem"]
     if models and len(text) != 1:
@@ -178,9 +178,10 @@ def conditions_obstacles(settings: Settings) -> Iterator[str]:
             if settings.flag(f"conditioners.{name}.t5.{flag}", False):
                 yield f"conditioners.{name}.t5.{flag} is true: it takes T5 as it was published"
     way, wrong = ("prepend", "cross") if chroma else ("cross", "prepend")
-    if models and set(settings.names(f"fuser.{way}")) != {*text, *chroma}:
+    known = models and not others
+    if known and set(settings.names(f"fuser.{way}")) != {*text, *chroma}:
         yield f"fuser.{way} is {settings.names(f'fuser.{way}')}: all conditions enter there"
-    if models and (names := settings.names(f"fuser.{wrong}")):
+    if known and (names := settings.names(f"fuser.{wrong}")):
         yield f"fuser.{wrong} is {names}: no condition enters there"
     for name in chroma:
         yield from _chroma(settings, f"conditioners.{name}.chroma_stem")

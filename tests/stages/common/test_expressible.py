@@ -4,7 +4,17 @@ import pytest
 
 from stages.common.expressible import codec_obstacles, decoder_obstacles, model_obstacles
 from stages.common.settings import CODEC_NODES, LM_NODES, Settings
-from tests.xp_configs import ENCODEC, LM, MELODY, STEREO, UNCONDITIONAL, compose
+from tests.xp_configs import (
+    ENCODEC,
+    JASCO,
+    LM,
+    MAGNET,
+    MELODY,
+    STEREO,
+    STYLE,
+    UNCONDITIONAL,
+    compose,
+)
 
 
 def lm(**values):
@@ -14,6 +24,17 @@ def lm(**values):
 @pytest.mark.parametrize("values", [{}, MELODY, STEREO], ids=["text", "melody", "stereo"])
 def test_what_transformers_has_a_class_for_has_no_obstacle(values):
     assert model_obstacles(lm(**values)) == ()
+
+
+@pytest.mark.parametrize("values", [MAGNET, JASCO], ids=["magnet", "jasco"])
+def test_other_kinds_of_models_are_told_by_their_kind(values):
+    assert "lm_model is" in decoder_obstacles(lm(**values))[0]
+
+
+def test_of_a_style_model_only_its_conditioner_is_in_the_way():
+    assert decoder_obstacles(lm(**STYLE)) == ()
+    (told,) = model_obstacles(lm(**STYLE))
+    assert "conditioners.self_wav is of the kind style" in told
 
 
 def test_a_model_without_conditions_is_a_decoder_but_no_whole_model():
