@@ -14,13 +14,14 @@ from pipeline.amounts import many
 from pipeline.errors import FormatError
 from pipeline.stage import Context
 from stages.common.checks import Outcome, failed, listed, passed
+from stages.common.elements import side_by_side
 from stages.common.expressible import Conditions
-from stages.common.musicgen_names import Part, conditioning_parts, decoder_parts
+from stages.common.musicgen_names import conditioning_parts, decoder_parts
+from stages.common.renaming import Part
 from stages.common.settings import Unusable
 from stages.common.stored import Tensor
 from stages.common.tensor_file import TensorFile
 from stages.validate.models import Model, Row
-from stages.validate.parity import side_by_side
 
 _REMEDY = "force=export_transformers writes the files anew"
 _INDEX = "model.safetensors.index.json"
