@@ -1,11 +1,11 @@
-# make release   train the embedded miniature and release it (RELEASE=name ARGS="key=value ..." for others)
+# make release   train the embedded miniature, release it and hear it (RELEASE=name ARGS="key=value ..." for others)
 # make test      run the test suite
 # make faults    kill a run wherever it writes, fail a push wherever the Hub can, and complete both
 # make fuzz      read changed checkpoints for a minute (SECONDS=600 for ten)
 # make signing   sign a release with OpenSSF model signing as docs/signing.md says (downloads 170 MB)
 # make bench     measure speed and memory of an export and a push (15 GB of disk; ARGS="--scale small")
 # make matrix    test with the oldest and the newest versions of what this builds on, and compare releases
-# make interop   train with real AudioCraft, release, load with real AudioCraft (downloads 600 MB)
+# make interop   train with real AudioCraft, release, load with it and transformers (downloads 600 MB)
 # make check     what CI runs: ruff, mypy, the tests
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3))
 VENV := .venv
@@ -45,7 +45,7 @@ $(VENV)/.installed-bench: $(VENV)/.installed
 	@touch $@
 
 release: $(VENV)/.installed
-	@$(BIN)/python -m pipeline +release=$(RELEASE) $(ARGS)
+	@$(BIN)/python -m pipeline +release=$(RELEASE) $(or $(ARGS),validate=full)
 
 test: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term --cov-fail-under=90 $(ARGS)

@@ -16,7 +16,9 @@ _TABLE = pytest.StashKey[Table]()
 EVERY = os.environ.get("INTEROP") == "all"
 """``make interop`` runs everything; each test run takes one model all the way."""
 
-collect_ignore = [] if EVERY else ["test_doors.py", "test_models.py"]
+collect_ignore = (
+    [] if EVERY else ["test_builders.py", "test_doors.py", "test_models.py", "test_transformers.py"]
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:

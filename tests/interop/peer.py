@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from tests.interop.environment import OFFICIAL, Environment, place_in_cache
 SCRIPTS = Path(__file__).resolve().parent / "scripts"
 TRUSTING = {"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}
 """torch's own switch, without which AudioCraft cannot read its training checkpoints any more."""
+
+DESCRIPTION = "a slow tune"
+"""What every model is told that takes a text."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Source:
 class Said:
     """What a loaded model says to fixed questions; ``scripts/load.py`` tells of the arrays."""
 
+    asked: np.ndarray[Any, Any]
     logits: np.ndarray[Any, Any]
     mask: np.ndarray[Any, Any]
     codes: np.ndarray[Any, Any]
@@ -84,6 +88,16 @@ class Peer:
         self.run(SCRIPTS / "export.py", kind, checkpoint, file, variables=TRUSTING)
         return file
 
+    def build(self, signature: str, overrides: Sequence[str], file: Path) -> Path:
+        """Write a training checkpoint of what its builders make of a config; none is trained."""
+        config = self.environment.sources / OFFICIAL / "config"
+        request = {
+            "config": str(config), "overrides": list(overrides), "signature": signature,
+            "file": str(file),
+        }  # fmt: skip
+        self.run(SCRIPTS / "build.py", json.dumps(request))
+        return file
+
     def publish_codec(self, cache: Path, name: str) -> Path:
         """Put a codec of transformers into a Hub cache, by a name; give the cache."""
         place_in_cache(cache, name, cache / "codec")
@@ -96,6 +110,7 @@ class Peer:
         *sources: Source,
         model: str = "MusicGen",
         text: bool = True,
+        melody: bool = False,
         variables: Mapping[str, str] | None = None,
     ) -> list[Said]:
         """Load releases one after the other in one process, and ask each the same questions.
@@ -105,13 +120,15 @@ class Peer:
             sources: what to load.
             model: AudioCraft's class.
             text: whether the models take a text.
+            melody: whether they are told a sound beside it.
             variables: of the environment.
         """
         folder.mkdir(parents=True, exist_ok=True)
         answers = [folder / f"{number}.npz" for number in range(len(sources))]
         request = {
             "model": model,
-            "description": "a slow tune" if text else None,
+            "description": DESCRIPTION if text else None,
+            "melody": melody,
             "sources": [
                 {**vars(source), "out": str(answer)}
                 for source, answer in zip(sources, answers, strict=True)

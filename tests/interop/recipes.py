@@ -1,8 +1,10 @@
-"""What AudioCraft is asked to train: its own solvers, at a size that takes seconds on a CPU."""
+"""What AudioCraft is asked for: its own solvers' models, at a size that takes seconds on a CPU."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from tests.interop.environment import LATER, OFFICIAL
 
 CPU = (
     "device=cpu", "mp_start_method=fork", "num_threads=1", "dset=audio/example",
@@ -45,6 +47,8 @@ class Recipe:
         model: AudioCraft's class that loads its release.
         release: the release file that describes it.
         text: whether it takes a text.
+        melody: whether it takes a sound beside it.
+        version: of AudioCraft, which has the model.
     """
 
     name: str
@@ -55,6 +59,8 @@ class Recipe:
     model: str = "MusicGen"
     release: str = "musicgen_small"
     text: bool = True
+    melody: bool = False
+    version: str = OFFICIAL
 
 
 ENCODEC = Recipe("encodec", ("solver=compression/encodec_musicgen_32khz", *CPU, *CODEC))
@@ -80,3 +86,32 @@ AUDIOGEN = Recipe(
 )  # fmt: skip
 TWO_CHANNELS = Recipe("stereo", (*MUSICGEN, *CPU, *FLOAT32, *STEREO), ENCODEC, channels=2)
 AUTOCAST = Recipe("autocast", (*MUSICGEN, *CPU, "autocast=true", "autocast_dtype=float16"), ENCODEC)
+MAGNET = Recipe(
+    "magnet",
+    (
+        "solver=magnet/magnet_32khz", *LM, *CPU, *FLOAT32, "schedule.cosine.warmup=1",
+        # It makes as much as it was trained on at once; its restricted attention is xformers'.
+        "dataset.segment_duration=1", "transformer_lm.memory_efficient=true",
+    ),
+    ENCODEC,
+    model="MAGNeT",
+    release="magnet_small",
+)  # fmt: skip
+CHROMA = (
+    "solver=musicgen/musicgen_melody_32khz", *LM, *CPU, *FLOAT32, "schedule.cosine.warmup=1"
+)  # fmt: skip
+MELODY = Recipe("melody", CHROMA, ENCODEC, release="musicgen_melody", melody=True)
+STYLE = Recipe(
+    "style",
+    (
+        # No package has the config of its solver, which is that of melody but for the conditioner.
+        *CHROMA, "~conditioners.self_wav.chroma_stem", "conditioners.self_wav.model=style",
+        "+conditioners.self_wav.style={model_name: encodec, sample_rate: 32000,"
+        " encodec_checkpoint: //pretrained/debug_compression_model, encodec_n_q: 2, length: 0.5,"
+        " transformer_scale: xsmall, ds_factor: 2, n_q_out: 3, eval_q: 2, bins: 16}",
+    ),
+    ENCODEC,
+    release="musicgen_style",
+    melody=True,
+    version=LATER,
+)  # fmt: skip

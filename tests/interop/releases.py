@@ -28,6 +28,16 @@ class Releases:
         )  # fmt: skip
         return self._run(trained.recipe, *source, *overrides, variables=variables)
 
+    def make_of_file(
+        self, recipe: Recipe, checkpoint: Path, codec: Trained, *overrides: str
+    ) -> Path:
+        """Release a training checkpoint with the EnCodec that it names; give the folder."""
+        return self._run(
+            recipe, "checkpoint=file", f"checkpoint.path={quoted(checkpoint)}",
+            "compression=trained", f"compression.sig=//sig/{codec.experiment.sig}",
+            f"compression.dora_dir={quoted(codec.experiment.dora_dir)}", *overrides,
+        )  # fmt: skip
+
     def train(self, experiments: Experiments, recipe: Recipe, *overrides: str) -> Path:
         """Let the pipeline's own train stage run AudioCraft, and release what comes out."""
         asked = ",".join(quoted(override) for override in experiments.overrides(recipe))
