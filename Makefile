@@ -6,6 +6,8 @@
 # make bench     measure speed and memory of an export and a push (15 GB of disk; ARGS="--scale small")
 # make matrix    test with the oldest and the newest versions of what this builds on, and compare releases
 # make interop   train with real AudioCraft, release, load with it and transformers (downloads 600 MB)
+# make slurm     sweep on a Slurm of one node, and cancel and preempt its jobs (Debian: slurm-wlm munge)
+# make ray       sweep by Ray, in an environment of its own (.venv-ray, 1 GB)
 # make check     what CI runs: ruff, mypy, the tests
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3))
 VENV := .venv
@@ -17,7 +19,7 @@ WORKERS ?= 2
 SECONDS ?= 60
 
 .DELETE_ON_ERROR:
-.PHONY: help release test faults fuzz signing bench matrix interop check lint clean
+.PHONY: help release test faults fuzz signing bench matrix interop slurm ray check lint clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -69,6 +71,21 @@ matrix: $(VENV)/.installed-dev
 interop: $(VENV)/.installed-dev
 	@INTEROP=all $(BIN)/python -m pytest tests/interop $(ARGS)
 
+slurm: $(VENV)/.installed-dev
+	@SLURM=1 $(BIN)/python -m pytest tests/slurm tests/launchers $(ARGS)
+
+ray:
+	@$(MAKE) --no-print-directory VENV=.venv-ray .venv-ray/.installed-ray
+	@RAY=1 .venv-ray/bin/python -m pytest tests/launchers $(ARGS)
+
+# Ray wants an older cloudpickle than the constraints have.
+.venv-ray/.installed-ray: .venv-ray/bin/python pyproject.toml constraints.txt
+	@echo "installing the pipeline, the test tools and Ray into .venv-ray"
+	@sed '/^cloudpickle==/d' constraints.txt > .venv-ray/constraints.txt
+	@.venv-ray/bin/python -m pip --disable-pip-version-check install --quiet \
+	  --constraint .venv-ray/constraints.txt --editable '.[dev,ray]'
+	@touch $@
+
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -77,4 +94,4 @@ lint: $(VENV)/.installed-dev
 check: lint test
 
 clean:
-	@rm -rf $(VENV) .venv-matrix build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	@rm -rf $(VENV) .venv-matrix .venv-ray build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

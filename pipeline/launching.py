@@ -7,9 +7,10 @@ still run. How each job ended is therefore its own word, see `pipeline.sweep`.
 
 from __future__ import annotations
 
+import re
 import traceback
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hydra.plugins.launcher import Launcher
@@ -18,6 +19,20 @@ from pipeline.errors import PipelineError, SweepError
 from pipeline.sweep import KILLED, RUNNING, WAITING, Job
 
 _SUBMITIT = "hydra_plugins.hydra_submitit_launcher"
+_STATE = re.compile(r"\(state: ([A-Z_]+)")
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """What a launcher raised, and what it knows of single jobs, by their numbers."""
+
+    error: Exception
+    of_jobs: Mapping[int, BaseException]
+
+    @property
+    def pooled(self) -> bool:
+        """Tell whether one job's death took others along."""
+        return not _began_elsewhere(self.error)
 
 
 def run_jobs(launcher: Launcher, jobs: Sequence[Job]) -> list[Job]:
@@ -28,19 +43,22 @@ def run_jobs(launcher: Launcher, jobs: Sequence[Job]) -> list[Job]:
     """
     failure = _launch(launcher, jobs)
     now = [job.now for job in jobs]
-    if failure is not None and not _began_elsewhere(failure):
+    if failure is not None and failure.pooled:
         now = _rerun(launcher, now, failure)
     return [job if job.ended else _lost(job, failure) for job in now]
 
 
-def _launch(launcher: Launcher, jobs: Sequence[Job]) -> Exception | None:
+def _launch(launcher: Launcher, jobs: Sequence[Job]) -> _Failure | None:
     """Launch, wait for all, and give what the launcher raised."""
     try:
         launcher.launch([list(job.overrides) for job in jobs], jobs[0].number - 1)
     except Exception as error:
-        for left in _began_elsewhere(error):
+        outside, of_jobs = _began_elsewhere(error), dict[int, BaseException]()
+        for job, left in zip(jobs, outside, strict=bool(outside)):
             left.wait()
-        return error
+            if (raised := left.exception()) is not None:
+                of_jobs[job.number] = raised
+        return _Failure(error, of_jobs)
     except KeyboardInterrupt as error:
         for left in _began_elsewhere(error):
             left.cancel(check=False)
@@ -48,7 +66,7 @@ def _launch(launcher: Launcher, jobs: Sequence[Job]) -> Exception | None:
     return None
 
 
-def _rerun(launcher: Launcher, jobs: Sequence[Job], failure: Exception) -> list[Job]:
+def _rerun(launcher: Launcher, jobs: Sequence[Job], failure: _Failure) -> list[Job]:
     """Run again what a broken pool took along: first what had not begun, then the rest singly.
 
     One of those that had begun was killed, and would break the next pool for the others, too.
@@ -56,7 +74,7 @@ def _rerun(launcher: Launcher, jobs: Sequence[Job], failure: Exception) -> list[
     waiting = [job for job in jobs if job.verdict == WAITING]
     suspects = [job for job in jobs if job.verdict == RUNNING]
     if len(waiting) == len(jobs):
-        what = f"The launcher could not run a single job: {_said(failure)}"
+        what = f"The launcher could not run a single job: {_said(failure.error)}"
         raise SweepError(what, hint="Try hydra/launcher=basic, which runs one after the other.")
     ended = {job.number: job for job in run_jobs(launcher, waiting)} if waiting else {}
     for suspect in suspects if len(suspects) > 1 else ():
@@ -65,19 +83,21 @@ def _rerun(launcher: Launcher, jobs: Sequence[Job], failure: Exception) -> list[
     return [ended.get(job.number, job) for job in jobs]
 
 
-def _lost(job: Job, failure: Exception | None) -> Job:
+def _lost(job: Job, failure: _Failure | None) -> Job:
     """Say of a job that never told its end what became of it."""
-    how = f": {_said(failure)}" if failure is not None else "."
+    how = f": {_said(failure.of_jobs.get(job.number, failure.error))}" if failure else "."
     what = "It was killed" if job.verdict == RUNNING else "It was never begun"
     return replace(job, verdict=KILLED, reason=what + how)
 
 
-def _said(failure: Exception) -> str:
-    """Give the first line of what a launcher raised."""
-    if isinstance(failure, PipelineError):
-        return failure.what
-    lines = str(failure).strip().splitlines()
-    return f"{type(failure).__name__}: {lines[0]}" if lines else type(failure).__name__
+def _said(error: BaseException) -> str:
+    """Give the news in what a launcher raised, in a line."""
+    if isinstance(error, PipelineError):
+        return error.what
+    text = str(error).strip()
+    if state := _STATE.search(text):  # of submitit, below a path and above a whole log
+        return state[1]
+    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
 
 
 def _began_elsewhere(error: BaseException) -> Sequence[Any]:

@@ -23,7 +23,7 @@ from omegaconf import DictConfig
 
 from pipeline import boards, files
 from pipeline.amounts import many
-from pipeline.console import Terminal
+from pipeline.console import Terminal, shown
 from pipeline.errors import SweepError
 from pipeline.jobs import Composer, Expansion, expansion
 from pipeline.launching import run_jobs
@@ -51,7 +51,7 @@ class ReleaseSweeper(BasicSweeper):
         outputs = Outputs(Path(config.hydra.sweep.dir))
         self.folder = outputs.sweep(self.name)
         config.hydra.overrides.hydra.append(f"hydra.sweeper.id={self.name}")
-        if "submitit_folder" in config.hydra.launcher:
+        if "submitit_folder" in config.hydra.launcher:  # one place for all that is of this sweep
             config.hydra.launcher.submitit_folder = str(self.folder / "%j")
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
@@ -76,12 +76,19 @@ class ReleaseSweeper(BasicSweeper):
             raise SweepError(
                 f"{len(failed)} of {many(len(ended), 'job')} failed."
                 + ("" if len(failed) == len(ended) else " The others are complete."),
+                f"What the jobs printed: {shown(self.folder)}" if self._keeps_logs else "",
                 hint="The same command runs them again; what is complete is not done again.",
             )
         files.remove(self.folder)
         with suppress(OSError):
             self.folder.parent.rmdir()  # when this was the last sweep
         return ended
+
+    @property
+    def _keeps_logs(self) -> bool:
+        """Tell whether the jobs print into folders of their own."""
+        assert self.config is not None
+        return "submitit_folder" in self.config.hydra.launcher
 
     def _publish_best(self, ended: Sequence[Job], terminal: Terminal) -> None:
         """Push the best variant of each release, where ``select=best`` has kept back all."""
