@@ -5,6 +5,7 @@ import pytest
 from huggingface_hub import close_session, constants
 from hypothesis import HealthCheck, settings
 
+from tests import slurm
 from tests.command import Place, make_place
 from tests.hub import Hub, serve
 
@@ -35,6 +36,15 @@ def logged_in(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     close_session()
     yield
     close_session()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[slurm.Cluster]:
+    """A Slurm of one node; skips where none can be started."""
+    if reason := slurm.missing():
+        pytest.skip(reason)
+    with slurm.running() as running:
+        yield running
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -152,6 +153,25 @@ def test_the_second_half_alone_names_the_first(shared, hub):
     done = run(push, shared, **hub.environment("write"))
     assert done.returncode == 1
     assert "until_stage=package" in done.stderr and len(done.stderr.splitlines()) <= 3
+
+
+def test_a_release_waits_for_the_training(shared, cluster):
+    (job,) = section("After training, as a job that waits")
+    training = cluster.ask("sbatch", "--parsable", "--output=/dev/null", "--wrap", "sleep 1")
+    done = run(job, shared, **cluster.environment, TRAINING=training)
+    assert done.returncode == 0, done.stdout + done.stderr
+    while cluster.jobs():
+        time.sleep(0.1)
+    check_sums(Place(shared).release())
+
+
+def test_a_sweep_is_an_array_of_jobs(shared, cluster):
+    pytest.importorskip("submitit")
+    _, sweep = section("A sweep as an array of jobs")
+    done = run(sweep, shared, **cluster.environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(Place(shared).releases()) == 2
+    assert not (shared / "outputs" / "hub").exists()
 
 
 def _demand_published(hub: Hub, place: Path) -> None:

@@ -1,21 +1,10 @@
-from collections.abc import Iterator
 from importlib.util import find_spec
 
 import pytest
 
-from tests import slurm
 from tests.launchers.sweeps import Launcher, Sweep, make_sweep
 
 PLUGINS = {"joblib": "joblib", "ray": "ray", "slurm": "submitit", "submitit_local": "submitit"}
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[slurm.Cluster]:
-    """A Slurm of one node."""
-    if reason := slurm.missing():
-        pytest.skip(reason)
-    with slurm.running() as running:
-        yield running
 
 
 @pytest.fixture
