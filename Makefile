@@ -3,7 +3,7 @@
 # make faults    kill a run wherever it writes, fail a push wherever the Hub can, and complete both
 # make fuzz      read changed checkpoints for a minute (SECONDS=600 for ten)
 # make signing   sign a release with OpenSSF model signing as docs/signing.md says (downloads 170 MB)
-# make bench     measure speed and memory of an export and a push (15 GB of disk; ARGS="--scale small")
+# make bench     measure speed and memory of exports, a push and a sweep (15 GB of disk; ARGS="--scale small")
 # make matrix    test with the oldest and the newest versions of what this builds on, and compare releases
 # make interop   train with real AudioCraft, release, load with it and transformers (downloads 600 MB)
 # make slurm     sweep on a Slurm of one node, and cancel and preempt its jobs (Debian: slurm-wlm munge)

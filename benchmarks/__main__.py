@@ -18,11 +18,12 @@ from benchmarks.process import ROOT
 from benchmarks.push import PushSession
 from benchmarks.scales import SCALES
 from benchmarks.session import Session
+from benchmarks.sweep import SweepSession
 from pipeline.console import Terminal
 from pipeline.errors import PipelineError
 from pipeline.files import write_text
 
-PARTS = ("export", "push")
+PARTS = ("export", "push", "sweep")
 RESULTS = ROOT / "benchmarks" / "results.json"
 
 
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scale", choices=SCALES, default="full", help="how large a model")
     parser.add_argument("--repeats", type=int, default=5, help="runs of each method")
     parser.add_argument("--folder", type=Path, default=ROOT / "outputs", help="for the large files")
-    parser.add_argument("--only", choices=PARTS, help="measure one, and keep the other's results")
+    parser.add_argument("--only", choices=PARTS, help="measure one, and keep the others' results")
     parser.add_argument("--results", type=Path, help="the JSON to write")
     asked = parser.parse_args(arguments)
     # A quick try does not replace the results of a full run.
@@ -43,13 +44,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         asked.folder.mkdir(parents=True, exist_ok=True)
         scale, repeats = SCALES[asked.scale], max(asked.repeats, 1)
-        exports = pushes = None
-        if asked.only != "push":
+        parts = (asked.only,) if asked.only else PARTS
+        exports = pushes = sweeps = None
+        if "export" in parts:
             with _large(asked.folder) as folder:
                 exports = Session(folder, scale, repeats, out.print).run()
-        if asked.only != "export":
+        if "push" in parts:
             with _large(asked.folder) as folder:
                 pushes = PushSession(folder, scale, repeats, out.print).measure()
+        if "sweep" in parts:
+            with _large(asked.folder) as folder:
+                sweeps = SweepSession(folder, scale, out.print).measure()
     except PipelineError as error:
         Terminal().error(str(error))
         return 1
@@ -69,6 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         written["push"] = report.pushes_as_json(pushes)
         report.show_pushes(pushes, out)
         figures += pushes.figures
+    if sweeps is not None:
+        written["sweep"] = report.sweeps_as_json(sweeps)
+        report.show_sweeps(sweeps, out)
+        figures += sweeps.figures
     write_text(path, json.dumps(written, indent=2) + "\n")
     missed = [figure.name for figure in figures if figure.met is False]
     out.print(f"written: {path}", soft_wrap=True)

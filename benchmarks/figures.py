@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from benchmarks.methods import Temperature
-from benchmarks.process import Measured
+from benchmarks.process import Measured, SweepRun
 
 Timings = Mapping[tuple[str, Temperature], Sequence[Measured]]
 """The runs of each method, by its name and temperature."""
@@ -135,6 +135,22 @@ def push_figures(
         ratio("push=hub against create_commit of the client", "client"),
         Figure("push=hub, bytes read for each byte sent", "x", read, limit=1.1 if judged else None),
         Figure("memory of push=hub above create_commit of the client", "MB", above, limit=64.0),
+    ]
+
+
+def sweep_figures(runs: Mapping[str, SweepRun], variants: int, *, judged: bool) -> list[Figure]:
+    """Give the figures of sweeps of so many variants: ``one process``, ``again``, ``joblib``."""
+    limit = 1.0 if judged else None  # of a few jobs the time is that of the driver's beginning
+    alone, again, workers = runs["one process"], runs["again"], runs["joblib"]
+    return [
+        Figure("a sweep, in one process, per job", "s", alone.seconds / variants),
+        Figure("the same sweep again, per job", "s", again.seconds / variants, limit=limit),
+        Figure("a sweep by joblib against one process", "x", workers.seconds / alone.seconds),
+        Figure("memory of one process", "MB", alone.driver / MEGA),
+        Figure(
+            "memory of one process, again, without torch", "MB", again.driver / MEGA, limit=150.0
+        ),
+        Figure("memory of a worker", "MB", workers.worker / MEGA),
     ]
 
 

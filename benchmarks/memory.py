@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 INTERVAL = 0.002
 """Seconds between two samples; a block of 1 MB takes about as long to export."""
+SLOW_INTERVAL = 0.05
+"""The same where several processes are watched over minutes."""
 
 
 def anonymous(pid: int | str = "self") -> int:
@@ -24,6 +28,25 @@ def anonymous(pid: int | str = "self") -> int:
         if line.startswith("RssAnon:"):
             return int(line.split()[1]) * 1024
     return 0  # it has ended, but nobody has asked for its status yet
+
+
+def peaks(process: subprocess.Popen[str]) -> dict[int, int]:
+    """Wait for a process to end; give the same of it and of all that it started, by their ids."""
+    most: dict[int, int] = {}
+    while process.poll() is None:
+        for pid in _family(process.pid):
+            most[pid] = max(most.get(pid, 0), anonymous(pid))
+        time.sleep(SLOW_INTERVAL)
+    return most
+
+
+def _family(pid: int) -> Iterator[int]:
+    """Give a process and its descendants, as far as they live."""
+    yield pid
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            for child in children.read_text().split():
+                yield from _family(int(child))
 
 
 def peak(process: subprocess.Popen[str]) -> int:

@@ -37,6 +37,21 @@ class Measured:
     result: Any
 
 
+@dataclass(frozen=True)
+class SweepRun:
+    """One sweep.
+
+    Attributes:
+        seconds: wall clock of the whole command.
+        driver: the peak of anonymous memory of the process that was started, in bytes.
+        worker: the same of the largest of those that it started; 0 when there was none.
+    """
+
+    seconds: float
+    driver: int
+    worker: int
+
+
 def python(*arguments: str) -> list[str]:
     """Give the command that runs a module with this Python."""
     return [sys.executable, "-m", *arguments]
@@ -87,6 +102,21 @@ def peak_of(folder: Path, command: Sequence[str]) -> int:
         most = memory.peak(process)
     _demand_success(process)
     return most
+
+
+def swept(folder: Path, command: Sequence[str]) -> SweepRun:
+    """Run a sweep in a folder, and measure it with all processes that it starts.
+
+    Raises:
+        subprocess.CalledProcessError: when it fails.
+    """
+    began = time.perf_counter()
+    with _started(command, folder, stdout=subprocess.DEVNULL) as process:
+        peaks = memory.peaks(process)
+    took = time.perf_counter() - began
+    _demand_success(process)
+    driver = peaks.pop(process.pid, 0)
+    return SweepRun(took, driver, max(peaks.values(), default=0))
 
 
 @contextmanager

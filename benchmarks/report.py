@@ -16,6 +16,7 @@ from benchmarks.process import Measured
 from benchmarks.profile import Row
 from benchmarks.push import METHODS, Pushes
 from benchmarks.session import Results
+from benchmarks.sweep import Sweeps
 
 _VERDICTS = {True: "[green]met[/]", False: "[red]missed[/]", None: ""}
 _PLAIN_WIDTH = 140
@@ -64,6 +65,22 @@ def pushes_as_json(pushes: Pushes) -> dict[str, Any]:
     }
 
 
+def sweeps_as_json(sweeps: Sweeps) -> dict[str, Any]:
+    """Give everything that was found of sweeps; times in seconds, sizes in bytes."""
+    return {
+        "variants": sweeps.scale.variants,
+        "machine": sweeps.machine,
+        "figures": [_figure(figure) for figure in sweeps.figures],
+        "runs": {
+            name: {
+                "seconds": round(run.seconds, 3),
+                "anonymous_bytes": {"driver": run.driver, "worker": run.worker},
+            }
+            for name, run in sweeps.runs.items()
+        },
+    }
+
+
 def console() -> Console:
     """Make the console to print on; it cuts no lines when nobody watches."""
     found = Console(highlight=False)
@@ -86,6 +103,12 @@ def show_pushes(pushes: Pushes, out: Console) -> None:
     """Print the ways to send a file, and the figures."""
     out.print(_pushes(pushes))
     out.print(_figures(pushes.figures))
+
+
+def show_sweeps(sweeps: Sweeps, out: Console) -> None:
+    """Print the figures of sweeps."""
+    out.print(f"{sweeps.scale.variants} variants")
+    out.print(_figures(sweeps.figures))
 
 
 def _runs(runs: Sequence[Measured]) -> dict[str, Any]:

@@ -61,12 +61,14 @@ class Scale:
         model: the model whose export is timed.
         larger: one of about four times its parameters, whose export must take no more memory.
         pushed: bytes of the file that is sent to a Hub.
+        variants: jobs of a sweep.
     """
 
     name: str
     model: Model
     larger: Model
     pushed: int
+    variants: int
 
     @property
     def bytes_needed(self) -> int:
@@ -88,9 +90,23 @@ class Scale:
 SCALES: Mapping[str, Scale] = {
     scale.name: scale
     for scale in (
-        Scale("full", model=Model(1024, 16, 24), larger=Model(1536, 24, 48), pushed=2_000_000_000),
-        Scale("small", model=Model(512, 8, 6), larger=Model(1024, 16, 6), pushed=100_000_000),
-        Scale("tiny", model=Model(128, 4, 2), larger=Model(256, 4, 8), pushed=8_000_000),
+        Scale(
+            "full",
+            model=Model(1024, 16, 24),
+            larger=Model(1536, 24, 48),
+            pushed=2_000_000_000,
+            variants=50,
+        ),
+        Scale(
+            "small",
+            model=Model(512, 8, 6),
+            larger=Model(1024, 16, 6),
+            pushed=100_000_000,
+            variants=10,
+        ),
+        Scale(
+            "tiny", model=Model(128, 4, 2), larger=Model(256, 4, 8), pushed=8_000_000, variants=2
+        ),
     )
 }
 """``full`` is MusicGen small and, as the larger one, MusicGen medium, in their true shapes."""

@@ -172,6 +172,12 @@ class Terminal:
         for note in notes:
             self._out.print(f"  [yellow]note[/] {escape(note)}", soft_wrap=True)
 
+    def job(self, job: Job) -> None:
+        """Show that a job has ended that ran elsewhere."""
+        mark = _MARKS["done" if job.verdict == "done" else "failed"]
+        line = f"{mark} {job.number} {escape(_variant(job.run))} [dim]{job.seconds:.1f} s[/]"
+        self._out.print(line, soft_wrap=True)
+
     def ended(self, jobs: Sequence[Job]) -> None:
         """Show how the jobs of a sweep ended, and why some failed."""
         table = Table("", "", "variant", "time", box=None, pad_edge=False, header_style="dim")

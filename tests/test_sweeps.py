@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.command import CODEC, LM, Place, pipeline, tree
+from tests.command import CODEC, LM, Place, environment, pipeline, tree
 from tests.experiments import write_encodec_experiment, write_lm_experiment
 
 QUICK = ("validate=off", "push=none")
@@ -48,6 +48,18 @@ def test_a_second_sweep_does_nothing(place):
     before = {release: tree(release) for release in place.releases()}
     assert swept(place, "checkpoint.epoch=all").count("nothing has changed") == 4
     assert {release: tree(release) for release in place.releases()} == before
+
+
+def test_a_second_sweep_imports_no_torch(place):
+    request = ("-m", *place.request, "push=none", "checkpoint.epoch=1,2")
+    assert pipeline(*request, cwd=place.root).returncode == 0
+    timed = environment(PYTHONPROFILEIMPORTTIME="1")
+    again = pipeline(*request, cwd=place.root, env=timed)
+    assert again.returncode == 0 and "hydra" in again.stderr
+    imported = {
+        line.rpartition("|")[2].strip().partition(".")[0] for line in again.stderr.splitlines()
+    }
+    assert not imported & {"torch", "transformers", "huggingface_hub", "dora", "numpy"}
 
 
 def test_rules_are_shown_before_anything_runs(place):

@@ -46,7 +46,14 @@ def test_it_measures_everything_and_leaves_only_the_results(tmp_path):
     assert results["machine"]["cores"] >= 1 and results["machine"]["numpy"]
     assert set(results["push"]["times"]) == {"push", "put", "client"}
     assert results["push"]["bytes_read"]["client"] > 2 * results["push"]["bytes"]
-    for figure in [*results["figures"], *results["push"]["figures"]]:
+    runs = results["sweep"]["runs"]
+    assert runs["joblib"]["anonymous_bytes"]["worker"] > 100e6  # torch is in there
+    assert (
+        runs["again"]["anonymous_bytes"]["driver"]
+        < 100e6
+        < runs["one process"]["anonymous_bytes"]["driver"]
+    )
+    for figure in [*results["figures"], *results["push"]["figures"], *results["sweep"]["figures"]]:
         assert figure["name"] in done.stdout and figure["met"] is not False
 
 

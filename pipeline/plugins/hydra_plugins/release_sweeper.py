@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import cast
 
@@ -30,6 +30,7 @@ from pipeline.launching import run_jobs
 from pipeline.layout import Outputs, ReleaseRuns
 from pipeline.sweep import DONE, Job
 from pipeline.variants import Mode
+from pipeline.watch import watched
 from pipeline.winner import winner
 
 
@@ -66,8 +67,9 @@ class ReleaseSweeper(BasicSweeper):
         terminal.jobs(asked.jobs, asked.metric, asked.notes)
         ended, size = list[Job](), self.max_batch_size or len(asked.jobs)
         try:
-            for begin in range(0, len(asked.jobs), size):
-                ended += run_jobs(self.launcher, asked.jobs[begin : begin + size])
+            with watched(asked.jobs, terminal.job) if self._keeps_logs else nullcontext():
+                for begin in range(0, len(asked.jobs), size):
+                    ended += run_jobs(self.launcher, asked.jobs[begin : begin + size])
             terminal.ended(ended)
             self._publish_best(ended, terminal)
         finally:
