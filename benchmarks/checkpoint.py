@@ -38,16 +38,17 @@ def write_checkpoint(path: Path, model: Model, *, optimizer: bool = True) -> Non
     """
     import torch
 
-    with _Numbers.fit(model.shapes) as numbers, path.open("wb") as file:
-        last = OrderedDict(numbers.tensors(model.shapes) if optimizer else {})
+    config, shapes = model.config, model.shapes
+    with _Numbers.fit(shapes) as numbers, path.open("wb") as file:
+        last = OrderedDict(numbers.tensors(shapes) if optimizer else {})
         package: dict[str, Any] = {
             "history": [{"train": {"ce": 5.0}, "valid": {"ce": 4.5, "ppl": 90.0}}],
-            "xp.cfg": model.config,
+            "xp.cfg": config,
             "xp.sig": "9370b59c",
-            "best_state": {"model": numbers.tensors(model.shapes)},
+            "best_state": {"model": numbers.tensors(shapes)},
             "fsdp_best_state": {},
             "model": last,
-            "optimizer": _adamw(numbers, model.shapes) if optimizer else {},
+            "optimizer": _adamw(numbers, shapes) if optimizer else {},
             "lr_scheduler": {"warmup_steps": 4000, "base_lrs": [1e-4], "last_epoch": 2000},
             "ema": None,
         }

@@ -185,10 +185,12 @@ class Terminal:
             mark = _MARKS["done" if job.verdict == "done" else "failed"]
             verdict = "" if job.verdict == "done" else f" {job.verdict}"
             seconds = f"{job.seconds:.1f} s" if job.seconds else ""
-            reason = f"\n[red]{escape(job.reason)}[/]" if job.reason else ""
-            where = f"{escape(_variant(job.run))}{reason}"
-            table.add_row(str(job.number), f"{mark}{verdict}", where, seconds)
+            table.add_row(str(job.number), f"{mark}{verdict}", escape(_variant(job.run)), seconds)
         self._out.print(table)
+        for job in jobs:
+            if job.reason:  # below the table, whose columns would break what is to be copied
+                said = escape(job.reason.replace("\n", "\n   "))
+                self._out.print(f"[red]{job.number}[/]  {said}", soft_wrap=True)
 
     def best(self, job: Job, metric: str, value: float) -> None:
         """Show which variant of a sweep is the best."""

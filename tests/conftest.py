@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,9 @@ from hypothesis import HealthCheck, settings
 from tests import slurm
 from tests.command import Place, make_place
 from tests.hub import Hub, serve
+
+# xdist sets it, by which lines would be broken that are whole in a file or a pipe.
+os.environ.pop("COLUMNS", None)
 
 # A busy machine is not a failure.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -81,7 +81,8 @@ def test_a_release_of_failures_alone_has_a_board(tmp_path, told):
     assert status == 0 and "1 failed" in out
 
 
-def test_a_folder_that_is_none_is_refused_with_what_to_type(tmp_path, told):
+def test_a_folder_that_is_none_is_refused_with_what_to_type(tmp_path, told, monkeypatch):
+    monkeypatch.chdir("/usr/lib")  # so far away, paths are told in full
     run = make_variant(tmp_path)
     for folder, hint in {
         tmp_path / "musicgen_smal": "Did you mean",
