@@ -78,10 +78,10 @@ ray:
 	@$(MAKE) --no-print-directory VENV=.venv-ray .venv-ray/.installed-ray
 	@RAY=1 .venv-ray/bin/python -m pytest tests/launchers $(ARGS)
 
-# Ray wants an older cloudpickle than the constraints have.
+# Ray's plugin wants a cloudpickle before 3, and so a joblib that does with it.
 .venv-ray/.installed-ray: .venv-ray/bin/python pyproject.toml constraints.txt
 	@echo "installing the pipeline, the test tools and Ray into .venv-ray"
-	@sed '/^cloudpickle==/d' constraints.txt > .venv-ray/constraints.txt
+	@sed '/^cloudpickle==/d; /^joblib==/d' constraints.txt > .venv-ray/constraints.txt
 	@.venv-ray/bin/python -m pip --disable-pip-version-check install --quiet \
 	  --constraint .venv-ray/constraints.txt --editable '.[dev,ray]'
 	@touch $@
