@@ -168,6 +168,19 @@ def test_only_the_best_is_pushed(place):
     assert published == [board["best"]]
 
 
+def test_only_the_best_goes_to_the_hub_and_only_when_all_have_ended(place, hub):
+    done = pipeline(
+        "-m", *place.request, "checkpoint.epoch=1,2,3", "select=best", "push=hub",
+        "push.repo_id=lab/swept", cwd=place.root, env=environment(**hub.environment("write")),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    repo = hub.store.repo("lab/swept")
+    published = json.loads(repo.content(repo.find("v1.0.0").files["release.json"]).read_text())
+    assert published["source"]["epoch"] == 3
+    assert sum("/commit/" in request.path for request in hub.requests) == 1
+    assert done.stdout.index("the best") < done.stdout.index("hub: lab/swept")
+
+
 def test_the_best_may_have_the_most_of_another_metric(place):
     swept(
         place, "checkpoint.epoch=1,2,3", "push=[cache]", "validate=quick", "select=best",

@@ -26,9 +26,15 @@ def sweep(tmp_path, launcher) -> Sweep:
 
 
 @pytest.fixture(scope="session")
-def expected(tmp_path_factory) -> dict[str, str]:
-    """What every launcher has to release: SHA256SUMS by variant, from jobs one after the other."""
+def basic(tmp_path_factory) -> Sweep:
+    """The same sweep, run by jobs one after the other."""
     sweep = make_sweep(tmp_path_factory.mktemp("expected"), Launcher("basic"))
     done = sweep.run()
     assert done.returncode == 0, done.stdout + done.stderr
-    return {name.rpartition("-")[0]: sums for name, sums in sweep.sums().items()}
+    return sweep
+
+
+@pytest.fixture(scope="session")
+def expected(basic) -> dict[str, str]:
+    """What every launcher has to release: SHA256SUMS by variant."""
+    return {name.rpartition("-")[0]: sums for name, sums in basic.sums().items()}

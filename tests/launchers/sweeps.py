@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -92,6 +93,11 @@ class Sweep:
             release.parent.name: (release / "SHA256SUMS").read_text()
             for release in self.place.releases()
         }
+
+    def board(self) -> str:
+        """Give the board, without the hashes in which the places of the experiments are."""
+        board = self.place.outputs / "musicgen_small" / "board.json"
+        return re.sub(r"-keep-[0-9a-f]{6}", "-keep", board.read_text())
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,12 @@ def weights(sweep: Sweep) -> tuple[int, int]:
 
 
 @each
-def test_every_launcher_releases_the_same(sweep, expected):
+def test_every_launcher_releases_the_same(sweep, basic, expected):
     done = sweep.run()
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert released(sweep) == expected
+    assert sweep.board() == basic.board()
     assert len(expected) == sum(EPOCHS.values())
 
 
