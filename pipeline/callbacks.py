@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from pipeline.errors import ELSEWHERE, OutputError, PipelineError
 from pipeline.launchers import demand_installed
+from pipeline.paths import expanded
 from pipeline.request import demand_complete
 from pipeline.tokens import refuse_composed
 
@@ -67,7 +68,7 @@ class Preflight(Callback):
                 demand_complete(config)
             else:
                 demand_installed(config)
-            outputs = Path(config.hydra.runtime.cwd, str(OmegaConf.select(config, "outputs")))
+            outputs = Path(config.hydra.runtime.cwd, expanded(str(config.outputs)))
             demand_writable(outputs)
         except PipelineError as error:
             raise Refusal(error) from error

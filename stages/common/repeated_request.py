@@ -22,6 +22,7 @@ from stages.common.copies import Copy
 from stages.common.known_places import KnownPlaces
 from stages.common.repeated_codec import repeated_codec
 from stages.common.repeated_source import TRAINED, repeated_source
+from stages.common.request_line import uninterpolated
 from stages.common.told_release import ToldRelease, mapping
 
 
@@ -129,4 +130,4 @@ def _literal(value: Any) -> Any:
         return {key: _literal(held) for key, held in value.items()}
     if isinstance(value, list | tuple):
         return [_literal(held) for held in value]
-    return value.replace("${", "\\${") if isinstance(value, str) else value
+    return uninterpolated(value) if isinstance(value, str) else value

@@ -33,4 +33,12 @@ def hydra_value(text: str) -> str:
         return text
     escaped = re.sub(r'(\\*)"', r'\1\1\\"', text)
     escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
-    return '"' + re.sub(r"(\\*)\$\{", r"\1\1\\${", escaped) + '"'
+    return f'"{uninterpolated(escaped)}"'
+
+
+def uninterpolated(text: str) -> str:
+    """Write a text so that OmegaConf looks nothing up in it.
+
+    A backslash before ``${`` escapes it, and one before that escapes the backslash.
+    """
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)

@@ -87,7 +87,15 @@ def test_the_format_comes_from_the_file_itself(tmp_path, dora):
 
 
 def test_a_text_is_itself_whatever_omegaconf_would_read_in_it(tmp_path, dora):
-    texts = {"a": "${oc.env:HOME}", "b": "???", "c": "1e3", "d": 'ü "q" \\ {x}', "e": "null"}
+    texts = {
+        "a": "${oc.env:HOME}",
+        "f": "\\${oc.env:HOME}",
+        "g": "\\\\${oc.env:HOME}",
+        "b": "???",
+        "c": "1e3",
+        "d": 'ü "q" \\ {x}',
+        "e": "null",
+    }
     found = request(tmp_path, KnownPlaces(dora_dir=dora), lm={"config_overrides": texts})
     written = found.text_with(outputs="/a ${b}")
     assert written.startswith("# @package _global_\n")
