@@ -28,7 +28,6 @@ _MARKS = {
     "up to date": "[dim]=[/]",
     "reused": "[green]↺[/]",
     "not needed": "[dim]-[/]",
-    "withheld": "[dim]-[/]",
     "failed": "[red]✗[/]",
 }
 _VERDICTS = {"pass": "green", "warn": "yellow", "fail": "red", "skipped": "dim"}

@@ -27,8 +27,7 @@ class Outcome:
 
     Attributes:
         name: the stage.
-        verdict: ``done``, ``up to date``, ``reused``, ``not needed``, ``withheld`` or
-            ``failed``.
+        verdict: ``done``, ``up to date``, ``reused``, ``not needed`` or ``failed``.
         seconds: how long it took.
         record: what it left; ``None`` when it was not needed or failed.
         origin: the sibling variant that a reused output comes from.
@@ -107,8 +106,6 @@ class Engine:
             return Outcome(step.name, "not needed")
         if not step.runs:
             return Outcome(step.name, "up to date", record=step.standing)
-        if step.name in self.planner.selection.withheld:
-            return Outcome(step.name, "withheld")
         started = time.monotonic()
         stage = self.stages[step.name]
         ctx = self.planner.context(stage, progress)

@@ -9,7 +9,6 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,13 +21,14 @@ from omegaconf import DictConfig
 from pipeline import __version__, boards, files, lock, page, tokens
 from pipeline.console import Terminal
 from pipeline.engine import Engine
-from pipeline.errors import PipelineError, ValidationError
+from pipeline.errors import ChecksError, PipelineError, ValidationError
 from pipeline.layout import Outputs, Run
 from pipeline.manifest import pretty
 from pipeline.paths import expanded
+from pipeline.planning import Planner
 from pipeline.request import demand_valid, resolved
 from pipeline.resolvers import multirun
-from pipeline.selection import select
+from pipeline.selection import Selection, select
 from pipeline.stage import SILENT, Stage
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,9 @@ def release(cfg: DictConfig) -> None:
     names = [stage.name for stage in stages]
     selection = select(names, cfg.stages, cfg.from_stage, cfg.until_stage, cfg.force)
     if multirun() and cfg.select.kind == "best":
-        selection = replace(selection, withheld=frozenset({"push"}))
+        selection = selection.without("push")  # which of the jobs is pushed shows at the end
+        if not selection.chosen:
+            return
     engine = Engine(run, stages, selection, terminal)
     try:
         if cfg.plan_only:
@@ -91,9 +93,29 @@ def release(cfg: DictConfig) -> None:
             with logged(run.log):
                 _execute(engine, cfg, terminal)
     finally:
-        with suppress(OSError):
-            for folder in (run.root, run.root.parent):
-                folder.rmdir()  # only ever removes the empty folders that Hydra made
+        _leave(run)
+
+
+def check_push(cfg: DictConfig) -> None:
+    """Check what pushing asks of the world outside, ahead of the jobs of which one is pushed.
+
+    Raises:
+        ChecksError: with all that is wrong.
+    """
+    run = run_of(cfg)
+    stages = {stage.name: stage for stage in stages_of(cfg)}
+    planner = Planner(run, list(stages.values()), Selection(("push",), frozenset()))
+    try:
+        if found := stages["push"].check(planner.context(stages["push"], SILENT)):
+            raise ChecksError(found)
+    finally:
+        _leave(run)
+
+
+def _leave(run: Run) -> None:
+    with suppress(OSError):
+        for folder in (run.root, run.root.parent):
+            folder.rmdir()  # only ever removes the empty folders that Hydra made
 
 
 def _execute(engine: Engine, cfg: DictConfig, terminal: Terminal) -> None:

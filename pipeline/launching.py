@@ -8,6 +8,7 @@ still run. How each job ended is therefore its own word, see `pipeline.sweep`.
 from __future__ import annotations
 
 import re
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,9 @@ from hydra.plugins.launcher import Launcher
 
 from pipeline.errors import PipelineError, SweepError
 from pipeline.sweep import KILLED, RUNNING, WAITING, Job
+
+PATIENCE = 60.0
+"""Seconds after which what a node has written shows on another; NFS keeps a listing for half."""
 
 _SUBMITIT = "hydra_plugins.hydra_submitit_launcher"
 _STATE = re.compile(r"\(state: ([A-Z_]+)")
@@ -42,10 +46,18 @@ def run_jobs(launcher: Launcher, jobs: Sequence[Job]) -> list[Job]:
         SweepError: when the launcher could not start a single one.
     """
     failure = _launch(launcher, jobs)
-    now = [job.now for job in jobs]
+    now = [job.now for job in jobs] if failure else _settled(jobs)
     if failure is not None and failure.pooled:
         now = _rerun(launcher, now, failure)
     return [job if job.ended else _lost(job, failure) for job in now]
+
+
+def _settled(jobs: Sequence[Job]) -> list[Job]:
+    """Give jobs that have all ended; a network's file system may be late in saying so."""
+    end = time.monotonic() + PATIENCE
+    while not all(job.now.ended for job in jobs) and time.monotonic() < end:
+        time.sleep(0.5)
+    return [job.now for job in jobs]
 
 
 def _launch(launcher: Launcher, jobs: Sequence[Job]) -> _Failure | None:
@@ -53,17 +65,30 @@ def _launch(launcher: Launcher, jobs: Sequence[Job]) -> _Failure | None:
     try:
         launcher.launch([list(job.overrides) for job in jobs], jobs[0].number - 1)
     except Exception as error:
-        outside, of_jobs = _began_elsewhere(error), dict[int, BaseException]()
-        for job, left in zip(jobs, outside, strict=bool(outside)):
-            left.wait()
-            if (raised := left.exception()) is not None:
-                of_jobs[job.number] = raised
-        return _Failure(error, of_jobs)
+        return _Failure(error, _awaited(jobs, _began_elsewhere(error)))
     except KeyboardInterrupt as error:
-        for left in _began_elsewhere(error):
-            left.cancel(check=False)
+        _cancel(_began_elsewhere(error))
         raise
     return None
+
+
+def _awaited(jobs: Sequence[Job], outside: Sequence[Any]) -> dict[int, BaseException]:
+    """Wait for submitit's jobs; give what it knows of those that died."""
+    raised = {}
+    try:
+        for job, left in zip(jobs, outside, strict=bool(outside)):
+            left.wait()
+            if (error := left.exception()) is not None:
+                raised[job.number] = error
+    except KeyboardInterrupt:
+        _cancel(outside)
+        raise
+    return raised
+
+
+def _cancel(outside: Sequence[Any]) -> None:
+    for left in outside:
+        left.cancel(check=False)
 
 
 def _rerun(launcher: Launcher, jobs: Sequence[Job], failure: _Failure) -> list[Job]:

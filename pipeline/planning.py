@@ -130,8 +130,6 @@ class Planner:
         return Step(stage.name, plan, reason, standing)
 
     def _reason(self, stage: Stage, ctx: Context, standing: StageRecord | None) -> str:
-        if stage.name in self.selection.withheld:
-            return "if it is the best of the sweep"
         if stage.always:
             return "looks at the target every time"
         if stage.name in self.selection.forced:

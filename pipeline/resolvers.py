@@ -16,6 +16,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.variant import INCOMPLETE, slug, variant_name
 
+_MEMORY = {"off": 1, "quick": 4, "full": 16}
+"""Gigabytes. An export holds 0.1 whatever the model; quick 0.8, a layer at a time, more of wide
+ones; full all of the language model in float32: 13.2 for MusicGen large, and 1."""
+
 
 def join(base: str, path: str) -> str:
     """Join a path to a base; an absolute path stands alone."""
@@ -47,9 +51,15 @@ def one_of_many(*, _root_: DictConfig) -> bool:
     return multirun() and OmegaConf.select(_root_, "select.kind") != "best"
 
 
+def job_memory(*, _root_: DictConfig) -> int:
+    """Give the gigabytes that a job of a sweep is to ask a cluster for, by what validate holds."""
+    return _MEMORY.get(str(OmegaConf.select(_root_, "validate.kind")), max(_MEMORY.values()))
+
+
 def register() -> None:
     """Make the functions known to OmegaConf."""
     OmegaConf.register_new_resolver("path", join, replace=True)
     OmegaConf.register_new_resolver("run_dir", run_dir, replace=True)
     OmegaConf.register_new_resolver("sweep_subdir", sweep_subdir, replace=True)
     OmegaConf.register_new_resolver("one_of_many", one_of_many, replace=True)
+    OmegaConf.register_new_resolver("job_memory", job_memory, replace=True)

@@ -11,17 +11,15 @@ from pipeline.errors import ConfigError
 
 @dataclass(frozen=True)
 class Selection:
-    """The stages to run, in order.
-
-    Attributes:
-        chosen: their names.
-        forced: those to redo although nothing changed.
-        withheld: those to check and plan alone: whether they run is decided later.
-    """
+    """The stages to run, in order, and those to redo although nothing changed."""
 
     chosen: tuple[str, ...]
     forced: frozenset[str]
-    withheld: frozenset[str] = frozenset()
+
+    def without(self, name: str) -> Selection:
+        """Leave a stage out."""
+        chosen = tuple(other for other in self.chosen if other != name)
+        return Selection(chosen, self.forced - {name})
 
 
 def _known(key: str, name: str, names: Sequence[str]) -> None:

@@ -41,8 +41,8 @@ class Job:
         number: its place in the sweep, from 1.
         overrides: its request, as Hydra takes it.
         run: the folders where it works.
-        choice: which variants are published, and what ranks them.
-        plan_only: whether it only shows its plan.
+        choice: what ranks the variants.
+        pushed_if_best: whether it is one of those of which only the best is pushed.
         rank: what its epoch was chosen by, if by anything.
         verdict: ``waiting``, ``running``, ``done``, ``failed``, ``interrupted`` or ``killed``.
         reason: why it failed, in one to three lines.
@@ -54,7 +54,7 @@ class Job:
     overrides: tuple[str, ...]
     run: Run
     choice: SelectConfig
-    plan_only: bool = False
+    pushed_if_best: bool = False
     rank: float | None = None
     verdict: str = WAITING
     reason: str = ""

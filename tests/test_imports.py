@@ -18,14 +18,13 @@ COMMANDS = {
     "board",
     "diff",
     "experiments",
+    "expansion",
     "inspect",
-    "jobs",
     "reproduce",
     "rollback",
     "unpack",
     "verify",
 }
-"""Those of ``python -m pipeline.X``, and what a sweep asks the experiments for."""
 """Those of ``python -m pipeline.X``, and what a sweep asks the experiments for."""
 PRINTERS = {"pipeline/console.py", "pipeline/progress.py"}
 RENAMERS = {"pipeline/files.py"}

@@ -43,22 +43,20 @@ def test_each_job_lands_where_the_same_single_run_does(place):
     assert len(place.releases()) == 4
 
 
-def test_a_second_sweep_does_nothing(place):
-    swept(place, "checkpoint.epoch=all")
-    before = {release: tree(release) for release in place.releases()}
-    assert swept(place, "checkpoint.epoch=all").count("nothing has changed") == 4
-    assert {release: tree(release) for release in place.releases()} == before
-
-
-def test_a_second_sweep_imports_no_torch(place):
+def test_a_second_sweep_does_nothing_and_needs_no_torch(place):
     request = ("-m", *place.request, "push=none", "checkpoint.epoch=1,2")
     assert pipeline(*request, cwd=place.root).returncode == 0
+    before = {release: tree(release) for release in place.releases()}
+
     timed = environment(PYTHONPROFILEIMPORTTIME="1")
     again = pipeline(*request, cwd=place.root, env=timed)
-    assert again.returncode == 0 and "hydra" in again.stderr
+
+    assert again.returncode == 0 and again.stdout.count("nothing has changed") == 2
+    assert {release: tree(release) for release in place.releases()} == before
     imported = {
         line.rpartition("|")[2].strip().partition(".")[0] for line in again.stderr.splitlines()
     }
+    assert "hydra" in imported
     assert not imported & {"torch", "transformers", "huggingface_hub", "dora", "numpy"}
 
 
@@ -181,21 +179,77 @@ def test_only_the_best_goes_to_the_hub_and_only_when_all_have_ended(place, hub):
     assert done.stdout.index("the best") < done.stdout.index("hub: lab/swept")
 
 
-def test_the_best_may_have_the_most_of_another_metric(place):
-    swept(
-        place, "checkpoint.epoch=1,2,3", "push=[cache]", "validate=quick", "select=best",
-        "select.metric=valid.ce", "select.mode=max",
-    )  # fmt: skip
-    manifests = (place.outputs / "hub").glob("*/snapshots/*/release.json")
-    assert [json.loads(path.read_text())["source"]["epoch"] for path in manifests] == [1]
-
-
 def test_nothing_is_pushed_when_a_job_failed_unless_that_is_allowed(place):
     request = ("checkpoint.epoch=1,7", "push=[cache]", "validate=quick", "select=best")
     assert "nothing is pushed" in swept(place, *request, fails=True)
     assert not refs(place)
     swept(place, *request, "select.allow_failed=true", fails=True)
     assert {"main", "v1.0.0"} <= set(refs(place))
+
+
+def test_the_best_is_pushed_of_what_an_earlier_sweep_has_packaged(place):
+    request = ("checkpoint.epoch=1,2,3", "push=[cache]", "validate=quick", "select=best")
+    printed = swept(place, *request, "until_stage=package")
+    assert "the best" not in printed and not refs(place)
+    printed = swept(place, *request, "stages=[push]")
+    assert f"the best musicgen_small/{LM}-epoch3-keep" in printed
+    assert {"main", "v1.0.0"} <= set(refs(place))
+
+
+def test_whatever_stages_a_sweep_is_of_its_best_is_only_pushed(place):
+    request = ("checkpoint.epoch=1,2", "push=[cache]", "validate=quick", "select=best")
+    swept(place, *request, "force=export_lm", "from_stage=collect")
+    assert {"main", "v1.0.0"} <= set(refs(place))
+
+
+def test_what_keeps_the_best_from_being_pushed_is_told_before_any_job_runs(place):
+    request = ("checkpoint.epoch=1,2", "push=hub", "push.repo_id=lab/x", "validate=quick")
+    printed = swept(place, *request, "select=best", fails=True)
+    assert "There is no Hub token" in printed
+    assert not place.releases()
+
+
+def test_of_several_releases_each_has_its_best_though_one_cannot_be_pushed(place):
+    request = (
+        "checkpoint.epoch=1", "push=[cache]", "validate=quick", "select=best",
+        "+release=musicgen_small,musicgen_medium", "until_stage=package",
+    )  # fmt: skip
+    rest = [argument for argument in place.request if not argument.startswith("+release")]
+    first = pipeline("-m", *rest, *request, cwd=place.root)
+    assert first.returncode == 0, first.stdout + first.stderr
+    (place.outputs / "hub").mkdir()
+    (place.outputs / "hub" / "models--local--musicgen_medium").write_text("in the way")
+    (place.outputs / "hub" / "models--local--musicgen_small").mkdir()
+
+    done = pipeline("-m", *rest, *request[:-1], cwd=place.root)
+
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert {"main", "v1.0.0"} <= set(refs(place))
+
+
+def test_a_board_that_cannot_be_drawn_hides_nothing(place):
+    board = place.outputs / "musicgen_small" / "board.json"
+    board.mkdir(parents=True)
+    printed = swept(place, "checkpoint.epoch=1,7", fails=True)
+    assert "1 of 2 jobs failed. The others are complete." in printed
+    assert "The board was not drawn" in printed
+
+
+def test_a_condition_leaves_out_some_of_the_epochs_that_were_named(place):
+    swept(place, "checkpoint.epoch=1,2,3", 'checkpoint.where="valid.ce < 4"')
+    assert variants(place) == [f"{LM}-epoch2-keep", f"{LM}-epoch3-keep"]
+
+
+def test_a_rule_may_stand_in_a_release_file(place):
+    (place.root / "config" / "release").mkdir(parents=True)
+    (place.root / "config" / "release" / "mine.yaml").write_text(
+        "# @package _global_\ndefaults: [/release/musicgen_small, _self_]\n"
+        "checkpoint:\n  epoch: best:2\n  where: epoch < 4\n"
+    )
+    rest = [argument for argument in place.request if not argument.startswith("+release")]
+    done = pipeline("-m", "--config-dir", "config", "+release=mine", *rest, *QUICK, cwd=place.root)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert variants(place) == [f"{LM}-epoch2-keep", f"{LM}-epoch3-keep"]
 
 
 def test_what_was_not_validated_is_not_the_best(place):

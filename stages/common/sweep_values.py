@@ -94,7 +94,7 @@ def answer(question: Question) -> Answer:
 
     Raises:
         ConfigError: for a condition or a metric that no epoch can have.
-        SourceError: when there is no such experiment, or nothing is left.
+        SourceError: when there is no such experiment, or it cannot be ranked.
     """
     found = Answer()
     where = Condition.parse(question.where, "checkpoint.where") if question.where else None
@@ -105,16 +105,15 @@ def answer(question: Question) -> Answer:
         where.demand_known(["epoch", *sorted({n for each in records for n in metrics_of(each)})])
     for experiment in experiments:
         try:
-            found.choices += _choices(experiment, question, where)
+            found.choices += _choices(experiment, question, where, found.notes)
         except (SourceError, FormatError) as error:
             if not several:
                 raise
             found.notes.append(f"{PREFIX}{experiment.sig} is left out: {error.what}")
-    if not found.choices:
-        asked = f"checkpoint.sig={question.sig} checkpoint.epoch={question.epoch}"
+    if not found.choices and not found.notes:
+        asked = f"checkpoint.epoch={question.epoch}" if question.epoch is not None else ""
         asked += f" checkpoint.where={question.where}" if question.where else ""
-        what = "Nothing is left to release of what this sweep asks for."
-        raise SourceError(what, asked, "; ".join(found.notes[:3]))
+        found.notes.append(f"{question.sig}: no epoch is left of {asked.strip()}")
     return found
 
 
@@ -158,7 +157,7 @@ def _signatures(dora_dir: Path, rule: str) -> Sequence[str]:
 
 
 def _choices(
-    experiment: Experiment, question: Question, where: Condition | None
+    experiment: Experiment, question: Question, where: Condition | None, notes: list[str]
 ) -> Iterator[Choice]:
     """Give the jobs of one experiment."""
     history, rule = experiment.history, question.epoch
@@ -170,15 +169,25 @@ def _choices(
         experiment.checkpoint(None)
         yield Choice(experiment.sig, None, None)
         return
-    epochs: Sequence[int] = experiment.epochs_on_disk
-    if isinstance(rule, int):
-        epochs = [rule]
+    epochs = [rule] if isinstance(rule, int) else _on_disk(experiment, notes)
     if where is not None:
         epochs = [e for e in epochs if where.holds({**metrics(e), "epoch": float(e)})]
     ranks = {epoch: metrics(epoch).get(question.metric, math.nan) for epoch in epochs}
     for epoch in _ruled(rule, epochs, ranks, question):
         rank = ranks[epoch]
-        yield Choice(experiment.sig, epoch, None if math.isnan(rank) else rank)
+        yield Choice(experiment.sig, epoch, rank if math.isfinite(rank) else None)
+
+
+def _on_disk(experiment: Experiment, notes: list[str]) -> Sequence[int]:
+    """Give the epochs that have a checkpoint; a last file that is damaged is left out."""
+    try:
+        return experiment.epochs_on_disk
+    except FormatError as error:
+        epochs = [epoch for epoch in experiment.checkpoints if epoch is not None]
+        if not epochs:
+            raise
+        notes.append(f"{PREFIX}{experiment.sig}: its last file is left out: {error.what}")
+        return epochs
 
 
 def _ruled(
@@ -193,7 +202,7 @@ def _ruled(
         return epochs[-count:]
     if found[1] == "every":
         return [epoch for epoch in epochs if epoch % count == 0]
-    ranked = [epoch for epoch in epochs if not math.isnan(ranks[epoch])]
+    ranked = [epoch for epoch in epochs if math.isfinite(ranks[epoch])]
     if epochs and not ranked:
         raise SourceError(
             f"No epoch has the metric {question.metric}, so none is the best.",

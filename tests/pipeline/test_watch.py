@@ -1,4 +1,5 @@
 from dataclasses import replace
+from threading import Event
 
 import pytest
 
@@ -24,11 +25,15 @@ def end(job: Job, verdict: str) -> None:
 
 
 def test_each_job_that_ends_is_told_once(jobs):
-    told: list[Job] = []
-    with watched(jobs, told.append):
+    told, heard = list[Job](), Event()
+
+    def hear(job: Job) -> None:
+        told.append(job)
+        heard.set()
+
+    with watched(jobs, hear):
         end(jobs[1], "failed")
-        while not told:
-            pass
+        assert heard.wait(30)
         assert told == [replace(jobs[1], verdict="failed", seconds=1.0)]
         end(jobs[0], "running")
     assert len(told) == 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import cast
@@ -21,17 +21,19 @@ from hydra.core.utils import run_job
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig
 
-from pipeline import boards, files
+from pipeline import boards, files, job
 from pipeline.amounts import many
 from pipeline.console import Terminal, shown
-from pipeline.errors import SweepError
-from pipeline.jobs import Composer, Expansion, expansion
+from pipeline.errors import OutputError, PipelineError, SweepError
+from pipeline.expansion import Composer, Expansion, expansion
 from pipeline.launching import run_jobs
 from pipeline.layout import Outputs, ReleaseRuns
 from pipeline.sweep import DONE, Job
 from pipeline.variants import Mode
 from pipeline.watch import watched
 from pipeline.winner import winner
+
+_ONLY_PUSH = ("stages=[push]", "from_stage=null", "until_stage=null", "force=null")
 
 
 class ReleaseSweeper(BasicSweeper):
@@ -65,24 +67,29 @@ class ReleaseSweeper(BasicSweeper):
         assert self.launcher is not None  # Hydra has called setup
         terminal, asked = Terminal(), self._expansion(arguments)
         terminal.jobs(asked.jobs, asked.metric, asked.notes)
+        for jobs in _by_release(asked.jobs):
+            if jobs[0].pushed_if_best:  # what keeps the best from being pushed is told before
+                self._run_alone(job.check_push, jobs[0].overrides)
         ended, size = list[Job](), self.max_batch_size or len(asked.jobs)
         try:
             with watched(asked.jobs, terminal.job) if self._keeps_logs else nullcontext():
                 for begin in range(0, len(asked.jobs), size):
                     ended += run_jobs(self.launcher, asked.jobs[begin : begin + size])
             terminal.ended(ended)
-            self._publish_best(ended, terminal)
+            unpublished = self._publish_best(ended, terminal)
         finally:
             self._draw(asked.jobs, terminal)
-        if failed := [job for job in ended if job.verdict != DONE]:
+        if failed := [each for each in ended if each.verdict != DONE]:
             raise SweepError(
                 f"{len(failed)} of {many(len(ended), 'job')} failed."
                 + ("" if len(failed) == len(ended) else " The others are complete."),
                 f"What the jobs printed: {shown(self.folder)}" if self._keeps_logs else "",
                 hint="The same command runs them again; what is complete is not done again.",
             )
-        files.remove(self.folder)
+        if unpublished:
+            raise unpublished[0]
         with suppress(OSError):
+            files.remove(self.folder)
             self.folder.parent.rmdir()  # when this was the last sweep
         return ended
 
@@ -92,26 +99,44 @@ class ReleaseSweeper(BasicSweeper):
         assert self.config is not None
         return "submitit_folder" in self.config.hydra.launcher
 
-    def _publish_best(self, ended: Sequence[Job], terminal: Terminal) -> None:
-        """Push the best variant of each release, where ``select=best`` has kept back all."""
-        for jobs in _by_release(ended):
-            choice = jobs[0].choice
-            if choice.kind != "best" or jobs[0].plan_only:
-                continue
-            best = winner(jobs, choice)
-            if best is None:
-                terminal.say("Jobs failed, so nothing is pushed (select.allow_failed=true does).")
-                continue
-            terminal.best(best.job, choice.metric, best.value)
-            self._run_alone((*best.job.overrides, "from_stage=push"))
+    def _publish_best(self, ended: Sequence[Job], terminal: Terminal) -> list[PipelineError]:
+        """Push the best variant of each release, where ``select=best`` has kept back all.
 
-    def _run_alone(self, overrides: Sequence[str]) -> None:
-        """Run a request here, as the single run that it is.
+        Returns:
+            Why releases were not published, all but the last one told already.
+        """
+        unpublished: list[PipelineError] = []
+        for jobs in _by_release(ended):
+            if not jobs[0].pushed_if_best:
+                continue
+            for error in unpublished:
+                terminal.error(str(error))
+            try:
+                best = winner(jobs, jobs[0].choice)
+                if best is None:
+                    terminal.say("Jobs failed: nothing is pushed (select.allow_failed=true does)")
+                    continue
+                terminal.best(best.job, jobs[0].choice.metric, best.value)
+                self._run_alone(job.release, (*best.job.overrides, *_ONLY_PUSH))
+            except PipelineError as error:
+                unpublished.append(error)
+        return unpublished
+
+    def _run_alone(self, task: Callable[[DictConfig], None], overrides: Sequence[str]) -> None:
+        """Run a task here, with the config of the single run that some overrides ask for.
 
         Raises:
-            Refusal: with what went wrong.
+            PipelineError: with what went wrong.
         """
         assert self.hydra_context is not None and self.config is not None
+        raised: list[Exception] = []
+
+        def caught(cfg: DictConfig) -> None:
+            try:
+                task(cfg)
+            except Exception as error:  # Hydra would keep it, and print a line of its own
+                raised.append(error)
+
         ours = ("hydra.mode=", "hydra.sweeper.id=")
         typed = [o for o in self.config.hydra.overrides.hydra if not o.startswith(ours)]
         cfg = self.hydra_context.config_loader.load_configuration(
@@ -119,15 +144,21 @@ class ReleaseSweeper(BasicSweeper):
             [*typed, "hydra.mode=RUN", *overrides],
             run_mode=RunMode.RUN,
         )
-        run_job(self.task_function, cfg, "hydra.run.dir", None, self.hydra_context)
+        run_job(caught, cfg, "hydra.run.dir", None, self.hydra_context)
+        for error in raised:
+            raise _told(error) from error
 
     def _draw(self, jobs: Sequence[Job], terminal: Terminal) -> None:
         """Draw the boards, also of jobs that could not do it themselves."""
         for same in _by_release(jobs):
             folder, choice = same[0].run.root.parent, same[0].choice
-            if folder.is_dir():
+            if not folder.is_dir():
+                continue
+            try:
                 boards.draw(folder, choice.metric, cast(Mode, choice.mode))
                 terminal.board(ReleaseRuns(folder).board_html)
+            except Exception as error:  # it must not hide how the jobs ended
+                terminal.say(f"The board was not drawn: {_told(error).what}")
 
     def _composed(self, overrides: Sequence[str]) -> DictConfig:
         assert self.hydra_context is not None and self.config is not None
@@ -145,6 +176,17 @@ class ReleaseSweeper(BasicSweeper):
 def _by_release(jobs: Sequence[Job]) -> list[list[Job]]:
     """Part jobs by the release that they make."""
     parted: dict[Path, list[Job]] = {}
-    for job in jobs:
-        parted.setdefault(job.run.root.parent, []).append(job)
+    for each in jobs:
+        parted.setdefault(each.run.root.parent, []).append(each)
     return list(parted.values())
+
+
+def _told(error: Exception) -> PipelineError:
+    """Say in our words what went wrong in the driver."""
+    if isinstance(error, PipelineError):
+        return error
+    if isinstance(error, OSError):
+        refused = OutputError.from_os(error, str(error.filename or ""))
+        if refused is not None:
+            return refused
+    return PipelineError(f"Unexpected {type(error).__name__}: {error}"[:300].replace("\n", " "))

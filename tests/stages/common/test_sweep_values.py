@@ -67,8 +67,16 @@ def test_what_nothing_has_is_named(dora):
 
 
 def test_nothing_left_is_said(dora):
-    with pytest.raises(SourceError, match="Nothing is left"):
-        answer(asked(dora, where="epoch > 6"))
+    found = answer(asked(dora, where="epoch > 6"))
+    assert found.choices == [] and "no epoch is left of checkpoint.where" in found.notes[0]
+
+
+def test_a_last_file_that_is_damaged_leaves_the_others(tmp_path):
+    folder = write_lm_experiment(tmp_path, LM, epochs=3)
+    (folder / "checkpoint.th").write_bytes(b"PK\x03\x04 cut off")
+    found = answer(asked(tmp_path, epoch="all"))
+    assert [choice.epoch for choice in found.choices] == [1, 2]
+    assert "its last file is left out" in found.notes[0]
 
 
 def test_an_epoch_whose_metric_is_nan_is_never_the_best(tmp_path):
@@ -77,6 +85,14 @@ def test_an_epoch_whose_metric_is_nan_is_never_the_best(tmp_path):
     history[0]["valid"]["ce"] = math.nan
     (folder / "history.json").write_text(json.dumps(history))
     assert epochs(tmp_path, epoch="best:3") == [2, 3]
+
+
+def test_an_epoch_whose_metric_is_infinite_is_never_the_best(tmp_path):
+    folder = write_lm_experiment(tmp_path, LM, epochs=3)
+    history = json.loads((folder / "history.json").read_text())
+    history[0]["valid"]["ce"] = math.inf
+    (folder / "history.json").write_text(json.dumps(history))
+    assert epochs(tmp_path, epoch="best:1", mode="max") == [3]
 
 
 def test_ties_go_to_the_earliest_epoch(tmp_path):

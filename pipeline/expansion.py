@@ -14,12 +14,13 @@ from typing import Any, cast
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, SourceError
 from pipeline.layout import Outputs, Run
 from pipeline.paths import expanded
 from pipeline.request import demand_complete
 from pipeline.resolvers import sweep_subdir
 from pipeline.schema import SelectConfig
+from pipeline.selection import select
 from pipeline.sweep import Job
 
 RULED = ("checkpoint.sig", "checkpoint.epoch", "checkpoint.where")
@@ -70,15 +71,20 @@ def expansion(sweep: str, requests: Sequence[Sequence[str]], composer: Composer)
     for request in requests:
         rules, plain = _parted(request, composer)
         cfg = composer.compose(plain)
+        rules = {**_ruled(cfg), **rules}
         if rules:
             metric = str(cfg.select.metric)
         for chosen, rank in _chosen(cfg, rules, notes) if rules else [({}, None)]:
-            overrides = (*plain, *(f"{key}={value}" for key, value in chosen.items()))
+            typed = (f"{key}={'null' if value is None else value}" for key, value in chosen.items())
+            overrides = (*plain, *typed)
             if (key := tuple(sorted(overrides))) in jobs:
                 continue
             for name, value in chosen.items():  # what composing it again would do, but faster
                 OmegaConf.update(cfg, name, value)
             jobs[key] = _job(sweep, len(jobs) + 1, overrides, rank, cfg)
+    if not jobs:
+        what = "Nothing is left to release of what this sweep asks for."
+        raise SourceError(what, "; ".join(dict.fromkeys(notes)))
     return Expansion(tuple(jobs.values()), metric, tuple(dict.fromkeys(notes)))
 
 
@@ -94,6 +100,14 @@ def _parted(request: Sequence[str], composer: Composer) -> tuple[dict[str, Any],
         else:
             plain.append(text)
     return rules, plain
+
+
+def _ruled(cfg: DictConfig) -> dict[str, Any]:
+    """Give the rules that stand in a file."""
+    from stages.common.sweep_values import is_rule
+
+    values = {key: OmegaConf.select(cfg, key) for key in RULED}
+    return {key: value for key, value in values.items() if is_rule(key, value)}
 
 
 def _chosen(
@@ -125,7 +139,7 @@ def _chosen(
         mode=str(cfg.select.mode),
         solver=cfg.expect.solver,
     )
-    found = answer(question)
+    found, filed = answer(question), cfg.checkpoint.where is not None
     notes += found.notes
     for choice in found.choices:
         chosen: dict[str, Any] = {}
@@ -133,6 +147,8 @@ def _chosen(
             chosen["checkpoint.sig"] = f"//sig/{choice.sig}"
         if choice.epoch is not None and choice.epoch != question.epoch:
             chosen["checkpoint.epoch"] = choice.epoch
+        if filed:
+            chosen["checkpoint.where"] = None
         yield chosen, choice.metric
 
 
@@ -157,4 +173,6 @@ def _job(
     outputs = Outputs(Path(cfg.hydra.runtime.cwd, expanded(str(cfg.outputs))))
     run = Run(outputs.root / sweep_subdir(_root_=cfg), outputs)
     choice = cast(SelectConfig, OmegaConf.to_object(cfg.select))
-    return Job(sweep, number, overrides, run, choice, cfg.plan_only, rank)
+    asked = select(list(cfg.stage), cfg.stages, cfg.from_stage, cfg.until_stage, None)
+    pushed = choice.kind == "best" and "push" in asked.chosen and not cfg.plan_only
+    return Job(sweep, number, overrides, run, choice, pushed, rank)
