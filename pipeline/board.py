@@ -112,7 +112,10 @@ def _demand_metric(variants: Sequence[Variant], metric: str) -> None:
     if not known or metric in known:
         return
     near = get_close_matches(metric, known, 1)
-    told = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(known)[:12])}."
+    # A training has its section twice, and is judged by the other.
+    ordered = sorted(known, key=lambda name: (name.startswith("train."), name))
+    shown = ", ".join([*ordered[:12], *(["..."] if len(ordered) > 12 else [])])
+    told = f"Did you mean {near[0]}?" if near else f"There are: {shown}"
     raise ConfigError(f"--metric {metric}: no variant has it at its released epoch.", hint=told)
 
 

@@ -64,8 +64,11 @@ class Board:
 
     @cached_property
     def shared(self) -> tuple[tuple[str, str], ...]:
-        """What all variants that say it say alike, and a column would only repeat."""
-        repeated = [c for c in self._columns if not c.telling and len(c.said) == 1]
+        """What all variants say alike, and a column would only repeat."""
+        alike = [
+            c for c in self._columns if len(c.said) == 1 and all(each.text for each in c.cells)
+        ]
+        repeated = [c for c in alike if not c.telling]
         several = len(self.variants) > 1
         return tuple((c.title, "".join(c.said)) for c in repeated if several)
 

@@ -115,6 +115,12 @@ def explain(error: BaseException) -> PipelineError:
     text = str(error).strip()
     if isinstance(error, MissingConfigException):
         return _group(error, text)
+    if ambiguous := re.match(r"Ambiguous value for argument '(.+)'$", text, re.MULTILINE):
+        return ConfigError(
+            "Several values are a sweep, and this is a single run.",
+            ambiguous[1],
+            "Sweep: python -m pipeline -m ...; a value that is a list stands in brackets: [a,b]",
+        )
     if isinstance(error, OverrideParseException):
         if "=" not in error.override:
             return ConfigError(

@@ -121,7 +121,7 @@ def _said(error: BaseException) -> str:
         return error.what
     text = str(error).strip()
     if state := _STATE.search(text):  # of submitit, below a path and above a whole log
-        return state[1]
+        return state[1] if state[1] != "FINISHED" else "it left no result"
     return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
 
 

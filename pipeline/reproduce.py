@@ -56,9 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--dora-dir",
         type=Path,
-        default=os.environ.get("AUDIOCRAFT_DORA_DIR"),
         metavar="FOLDER",
-        help="the folder that holds xps (default: AUDIOCRAFT_DORA_DIR)",
+        help="the folder that holds xps (default: the run's own, then AUDIOCRAFT_DORA_DIR)",
     )
     parser.add_argument(
         "--revision", metavar="NAME", help="branch, tag or commit of a Hub id (default: main)"
@@ -83,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from stages.common.whereabouts import Whereabouts
 
     asked = _parser().parse_intermixed_args(arguments)
-    terminal = Terminal()
+    terminal, usual = Terminal(), os.environ.get("AUDIOCRAFT_DORA_DIR")
     try:
         wish = Wish(
             Whereabouts(asked.what, asked.revision, asked.cache_dir),
@@ -92,6 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             asked.codec,
             tuple(asked.overrides),
             asked.keep and expanded(asked.keep),
+            expanded(usual) if usual else None,
         )
         found = reproduce(wish, terminal.aside())
     except (PipelineError, OSError) as error:

@@ -76,6 +76,14 @@ class Job:
             return self
 
 
+def leave_failure(job: Job) -> None:
+    """Leave the word of a job that failed before it could begin, for the board to tell of it."""
+    if job.verdict in (FAILED, KILLED) and job.reason and not job.run.result.exists():
+        job.run.root.mkdir(parents=True, exist_ok=True)
+        told = {"verdict": FAILED, "reason": job.reason, "seconds": job.seconds, "stages": {}}
+        files.write_text(job.run.result, pretty(told))
+
+
 @contextmanager
 def recorded(outputs: Outputs) -> Iterator[None]:
     """Leave how the job in this block ended, where it is one of a sweep of ours.

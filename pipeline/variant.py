@@ -101,7 +101,9 @@ def _chosen(node: DictConfig, keys: Iterable[str], schema: type, base: Path) -> 
     chosen: dict[str, Any] = {}
     for key in keys:
         value = plain[key]
-        if key in _PATHS and value is not None:
+        if key == "sig" and value is not None:
+            value = f"//sig/{str(value).strip().removeprefix('//sig/').removesuffix('/')}"
+        elif key in _PATHS and value is not None:
             value = _absolute(value, base)
         elif key in _MAYBE_PATHS and (base / str(value)).exists():
             value = _absolute(str(value), base)

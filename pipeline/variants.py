@@ -157,7 +157,8 @@ def variants_of(folder: Path) -> tuple[Variant, ...]:
 def best_of(variants: Iterable[Variant], metric: str, mode: Mode = "min") -> Variant | None:
     """Give the variant whose metric is the best; ``None`` when no variant has it.
 
-    What is missing, NaN or infinite never wins; of equals, the earliest epoch does, then the name.
+    What is missing, NaN or infinite never wins; of equals, the earliest epoch does, then the
+    largest release, which has lost the least to a cast, then the first name.
 
     Args:
         variants: among which to choose, in any order.
@@ -166,8 +167,12 @@ def best_of(variants: Iterable[Variant], metric: str, mode: Mode = "min") -> Var
     """
     sign = 1 if mode == "min" else -1
     scored = [(sign * value, v) for v in variants if (value := v.metric(metric)) is not None]
-    ranked = sorted(scored, key=lambda pair: (pair[0], _late(pair[1]), pair[1].name))
+    ranked = sorted(scored, key=lambda pair: (pair[0], _rank(pair[1])))
     return ranked[0][1] if ranked else None
+
+
+def _rank(variant: Variant) -> tuple[float, int, str]:
+    return _late(variant), -(variant.size or 0), variant.name
 
 
 def _late(variant: Variant) -> float:

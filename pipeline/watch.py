@@ -1,10 +1,12 @@
-"""Telling of jobs that run elsewhere as they end, while their launcher waits for all in silence."""
+"""Around the jobs of a sweep: telling of those that run elsewhere, and ending with all of them."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
+from types import FrameType
 
 from pipeline.sweep import Job
 
@@ -13,13 +15,31 @@ PACE = 1.0
 
 
 @contextmanager
-def watched(jobs: Sequence[Job], tell: Callable[[Job], None]) -> Iterator[None]:
+def ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does: workers would outlive a driver that just dies."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def watched(jobs: Sequence[Job], tell: Callable[[Job], None] | None) -> Iterator[None]:
     """Tell of each job once, by its own word, as soon as it has ended.
 
     Args:
         jobs: what the block waits for.
-        tell: called from another thread, with one job after the other.
+        tell: called from another thread, with one job after the other; ``None`` where the jobs
+            speak for themselves.
     """
+    if tell is None:
+        yield
+        return
     told, over = set[int](), Event()
 
     def look() -> None:

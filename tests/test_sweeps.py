@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import subprocess
+import time
 
 import pytest
 
-from tests.command import CODEC, LM, Place, environment, pipeline, tree
+from tests.command import CODEC, LM, Place, command, environment, pipeline, tree
 from tests.experiments import write_encodec_experiment, write_lm_experiment
 
 QUICK = ("validate=off", "push=none")
@@ -94,10 +96,14 @@ def test_a_job_that_fails_takes_no_other_along(place):
     assert len(variants(place)) == 3
 
 
-def test_every_failure_is_told(place):
+def test_every_failure_is_told_and_has_a_row_on_the_board(place):
     printed = swept(place, "checkpoint.epoch=7,8,1", fails=True)
     assert "2 of 3 jobs failed" in printed
     assert "epoch 7" in printed and "epoch 8" in printed
+    board = json.loads((place.outputs / "musicgen_small" / "board.json").read_text())
+    assert [v["verdict"] for v in board["variants"]].count("failed") == 2
+    assert any("no checkpoint of epoch 7" in v["reason"] for v in board["variants"])
+    assert not (place.outputs / ".sweeps").exists()
 
 
 def test_a_job_that_exits_takes_no_other_along(place):
@@ -132,6 +138,45 @@ def test_what_cannot_be_swept_is_refused_before_anything_runs(place, arguments, 
     assert message in printed
     assert len(printed.splitlines()) <= 3
     assert not place.outputs.exists() or not list(place.outputs.iterdir())
+
+
+def test_the_same_signature_however_it_is_written_is_one_variant(place):
+    swept(place, f"checkpoint.sig={LM},//sig/{LM}")
+    assert len(place.releases()) == 1
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "basic"])
+def test_sigterm_ends_a_sweep_and_all_its_workers(place, launcher):
+    if launcher == "joblib":
+        pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    asked = command("-m", *place.request, "checkpoint.epoch=all", "push=none")
+    with subprocess.Popen(
+        [*asked, f"hydra/launcher={launcher}"], cwd=place.root, env=environment(),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    ) as running:  # fmt: skip
+        while not list(place.outputs.glob("*/*/export_lm")):
+            time.sleep(0.02)
+            assert running.poll() is None
+        running.terminate()
+        _, errors = running.communicate(timeout=60)
+    assert running.returncode == 130 and "Interrupted" in errors
+    end = time.monotonic() + 30
+    while alive := of_session(running.pid):
+        time.sleep(0.1)
+        assert time.monotonic() < end, alive
+
+
+def of_session(leader: int) -> list[str]:
+    """Give the processes of a session."""
+    asked = ["ps", "--no-headers", "-o", "pid,args", "--sid", str(leader)]
+    return subprocess.run(asked, capture_output=True, text=True).stdout.splitlines()
+
+
+@pytest.mark.parametrize("argument", ["checkpoint.epoch=1,2", "export.dtype=keep,float16"])
+def test_several_values_without_m_are_told_to_be_a_sweep(place, argument):
+    done = pipeline(*place.request, argument, cwd=place.root)
+    assert done.returncode == 1 and "python -m pipeline -m" in done.stderr
+    assert len(done.stderr.splitlines()) <= 3
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ _SIGNS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }
-_WORKS = 'This works: valid.ce < 3.2 and (3 <= epoch < 10 or not complete) and solver == "musicgen"'
+_WORKS = "This works: valid.ce < 3.2 and (3 <= epoch < 10 or not evaluate.fad > 5)"
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,9 @@ def suggestion(name: str, known: Sequence[str]) -> str:
     inside = [other for other in known if other.endswith(f".{name}")]
     if near := [*inside, *get_close_matches(name, known, 3)]:
         return f"Did you mean {' or '.join(dict.fromkeys(near[:3]))}?"
-    more = [*known[:_SHOWN], *(["..."] if len(known) > _SHOWN else [])]
+    # A training has its section twice, and is judged by the other.
+    ordered = sorted(known, key=lambda other: other.startswith("train."))
+    more = [*ordered[:_SHOWN], *(["..."] if len(known) > _SHOWN else [])]
     return f"Known: {', '.join(more)}" if known else "Nothing has any value."
 
 

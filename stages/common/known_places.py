@@ -30,7 +30,8 @@ class KnownPlaces:
 
     Attributes:
         run: the run that the release lies in.
-        dora_dir: the folder that holds ``xps``, as a person gives it.
+        dora_dir: the folder that holds ``xps``, as a person gives it; then no other counts.
+        usual: the same as the environment has it, where nothing is known of another.
         source: where the checkpoint is now, as a person gives it.
         codec: where the codec is now, as a person gives it.
     """
@@ -39,9 +40,10 @@ class KnownPlaces:
     dora_dir: Path | None = None
     source: str | None = None
     codec: str | None = None
+    usual: Path | None = None
 
     def experiment(self, signature: str, option: str) -> Experiment:
-        """Find an experiment: where the run had it, else in the folder that is given.
+        """Find an experiment: in the folder that is given, else where the run had it.
 
         Raises:
             SourceError: when it is in none of them.
@@ -49,8 +51,8 @@ class KnownPlaces:
         for folder in self._dora_dirs() if is_signature(signature) else ():
             if Experiment(folder, signature).folder.is_dir():
                 return Experiment(folder, signature)
-        if self.dora_dir is not None:
-            return experiment_named(f"{PREFIX}{signature}", self.dora_dir, Outputs(self.dora_dir))
+        if (given := self.dora_dir or self.usual) is not None:
+            return experiment_named(f"{PREFIX}{signature}", given, Outputs(given))
         raise SourceError(
             f"The release was made of the experiment {PREFIX}{signature}; where is it?",
             "--dora-dir is not given, and AUDIOCRAFT_DORA_DIR is not set",
@@ -109,11 +111,14 @@ class KnownPlaces:
         return {key: _absolute(value, base) for key, value in node.items()}
 
     def _dora_dirs(self) -> Iterator[Path]:
+        if self.dora_dir is not None:
+            yield self.dora_dir
+            return
         recorded = self._local("collect").get("dora_dir")
         if recorded:
             yield Path(recorded)
-        if self.dora_dir is not None:
-            yield self.dora_dir
+        if self.usual is not None:
+            yield self.usual
         if self.run is not None:
             yield self.run.outputs.dora
 

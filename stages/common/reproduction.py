@@ -30,11 +30,12 @@ class Wish:
 
     Attributes:
         where: the release.
-        dora_dir: the folder that holds ``xps``.
+        dora_dir: the folder that holds ``xps``; then no other counts.
         source: where its checkpoint is now.
         codec: where its codec is now.
         overrides: further ones for the pipeline, as they are typed.
         keep: an empty folder to make it in and to leave it in; ``None`` for one that is removed.
+        usual: the folder that the environment names, where nothing is known of another.
     """
 
     where: Whereabouts
@@ -43,6 +44,7 @@ class Wish:
     codec: str | None = None
     overrides: tuple[str, ...] = ()
     keep: Path | None = None
+    usual: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def reproduce(wish: Wish, progress: Progress) -> Reproduction:
     with release_at(wish.where, progress) as copy:
         told, sums = ToldRelease.of(copy), _sums(copy)
         run = run_around(wish.where.what, copy)
-        places = KnownPlaces(run, wish.dora_dir, wish.source, wish.codec)
+        places = KnownPlaces(run, wish.dora_dir, wish.source, wish.codec, wish.usual)
         request = repeated_request(told, copy, places)
         with workplace(wish.keep) as folder:
             made = make(request, folder, wish.overrides)

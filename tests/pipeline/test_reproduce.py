@@ -119,6 +119,13 @@ def test_a_release_made_on_another_path_comes_out_the_same(elsewhere, reproduce)
     assert (status, found["identical"], found["problems"]) == (0, True, [])
 
 
+def test_a_folder_that_is_named_counts_and_not_where_the_run_had_it(origin, elsewhere, capsys):
+    empty = elsewhere.root / "empty"
+    (empty / "xps").mkdir(parents=True)
+    assert main([str(origin.run()), "--dora-dir", str(empty)]) == 1
+    assert "There is no experiment" in capsys.readouterr().err
+
+
 def test_a_byte_of_the_source_changed_with_its_checksum_is_told_by_tensor(elsewhere, reproduce):
     def change(package: dict[str, Any]) -> None:
         package["best_state"]["model"]["out_norm.bias"].view(torch.uint8)[5] ^= 1

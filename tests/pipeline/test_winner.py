@@ -1,3 +1,4 @@
+import json
 import math
 from dataclasses import replace
 
@@ -39,6 +40,18 @@ def test_the_least_or_the_most_of_a_metric_wins(tmp_path):
 def test_ties_go_to_the_earliest_epoch_in_whatever_order_they_ran(tmp_path):
     jobs = [job(tmp_path, n, loss=1.0) for n in (3, 1, 2)]
     assert number_of(jobs) == number_of(jobs[::-1]) == 1
+
+
+def test_of_the_same_epoch_what_lost_least_to_a_cast_wins(tmp_path):
+    jobs = []
+    for name, size in (("a-float16", 2), ("b-keep", 4)):
+        run = make_variant(tmp_path, name, epoch=3)
+        manifest = json.loads(run.release.manifest.read_text())
+        manifest["files"]["state_dict.bin"]["size"] = size
+        run.release.manifest.write_text(json.dumps(manifest))
+        run.release.state_dict.write_bytes(b"x" * size)
+        jobs.append(Job("sweep", size, (name,), run, SelectConfig("best"), verdict="done"))
+    assert winner(jobs, jobs[0].choice).job.overrides == ("b-keep",)
 
 
 def test_what_is_no_number_never_wins(tmp_path):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -28,9 +28,9 @@ from pipeline.errors import OutputError, PipelineError, SweepError
 from pipeline.expansion import Composer, Expansion, expansion
 from pipeline.launching import run_jobs
 from pipeline.layout import Outputs, ReleaseRuns
-from pipeline.sweep import DONE, Job
+from pipeline.sweep import DONE, Job, leave_failure
 from pipeline.variants import Mode
-from pipeline.watch import watched
+from pipeline.watch import ended_by_sigterm, watched
 from pipeline.winner import winner
 
 _ONLY_PUSH = ("stages=[push]", "from_stage=null", "until_stage=null", "force=null")
@@ -72,13 +72,16 @@ class ReleaseSweeper(BasicSweeper):
                 self._run_alone(job.check_push, jobs[0].overrides)
         ended, size = list[Job](), self.max_batch_size or len(asked.jobs)
         try:
-            with watched(asked.jobs, terminal.job) if self._keeps_logs else nullcontext():
+            tell = terminal.job if self._keeps_logs else None
+            with ended_by_sigterm(), watched(asked.jobs, tell):
                 for begin in range(0, len(asked.jobs), size):
                     ended += run_jobs(self.launcher, asked.jobs[begin : begin + size])
             terminal.ended(ended)
             unpublished = self._publish_best(ended, terminal)
         finally:
-            self._draw(asked.jobs, terminal)
+            self._draw(ended or asked.jobs, terminal)
+            if not self._keeps_logs:
+                self._clear()
         if failed := [each for each in ended if each.verdict != DONE]:
             raise SweepError(
                 f"{len(failed)} of {many(len(ended), 'job')} failed."
@@ -88,10 +91,14 @@ class ReleaseSweeper(BasicSweeper):
             )
         if unpublished:
             raise unpublished[0]
+        self._clear()
+        return ended
+
+    def _clear(self) -> None:
+        """Remove what the jobs told; what they printed stays where some failed."""
         with suppress(OSError):
             files.remove(self.folder)
             self.folder.parent.rmdir()  # when this was the last sweep
-        return ended
 
     @property
     def _keeps_logs(self) -> bool:
@@ -152,9 +159,11 @@ class ReleaseSweeper(BasicSweeper):
         """Draw the boards, also of jobs that could not do it themselves."""
         for same in _by_release(jobs):
             folder, choice = same[0].run.root.parent, same[0].choice
-            if not folder.is_dir():
-                continue
             try:
+                for each in same:
+                    leave_failure(each)
+                if not folder.is_dir():
+                    continue
                 boards.draw(folder, choice.metric, cast(Mode, choice.mode))
                 terminal.board(ReleaseRuns(folder).board_html)
             except Exception as error:  # it must not hide how the jobs ended

@@ -116,7 +116,7 @@ def test_what_an_error_says_works_does():
     with pytest.raises(ConfigError) as refused:
         Condition.parse("=")
     assert Condition.parse(refused.value.hint.removeprefix("This works: ")).names == (
-        *("valid.ce", "epoch", "complete", "solver"),
+        *("valid.ce", "epoch", "evaluate.fad"),
     )
 
 
