@@ -269,6 +269,7 @@ def test_of_several_releases_each_has_its_best_though_one_cannot_be_pushed(place
     done = pipeline("-m", *rest, *request[:-1], cwd=place.root)
 
     assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "models--local--musicgen_medium" in done.stderr and "1 release not pushed" in done.stderr
     assert {"main", "v1.0.0"} <= set(refs(place))
 
 

@@ -50,7 +50,6 @@ class ReleaseSweeper(BasicSweeper):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         """Tell the launcher, and through it the jobs, which sweep they are of."""
-        self.task_function = task_function
         outputs = Outputs(Path(config.hydra.sweep.dir))
         self.folder = outputs.sweep(self.name)
         config.hydra.overrides.hydra.append(f"hydra.sweeper.id={self.name}")
@@ -62,7 +61,7 @@ class ReleaseSweeper(BasicSweeper):
         """Run the sweep.
 
         Raises:
-            SweepError: when jobs failed; all others are complete.
+            SweepError: when jobs failed, or the best could not be pushed; the others are complete.
         """
         assert self.launcher is not None  # Hydra has called setup
         terminal, asked = Terminal(), self._expansion(arguments)
@@ -82,15 +81,16 @@ class ReleaseSweeper(BasicSweeper):
             self._draw(ended or asked.jobs, terminal)
             if not self._keeps_logs:
                 self._clear()
-        if failed := [each for each in ended if each.verdict != DONE]:
+        failed = sum(each.verdict != DONE for each in ended)
+        if failed or unpublished:
+            what = f"{failed} of {many(len(ended), 'job')} failed." if failed else ""
+            what += " The others are complete." if 0 < failed < len(ended) else ""
+            what += f" {many(unpublished, 'release')} not pushed." if unpublished else ""
             raise SweepError(
-                f"{len(failed)} of {many(len(ended), 'job')} failed."
-                + ("" if len(failed) == len(ended) else " The others are complete."),
+                what.strip(),
                 f"What the jobs printed: {shown(self.folder)}" if self._keeps_logs else "",
-                hint="The same command runs them again; what is complete is not done again.",
+                hint="The same command goes on: what is complete is not done again.",
             )
-        if unpublished:
-            raise unpublished[0]
         self._clear()
         return ended
 
@@ -106,18 +106,16 @@ class ReleaseSweeper(BasicSweeper):
         assert self.config is not None
         return "submitit_folder" in self.config.hydra.launcher
 
-    def _publish_best(self, ended: Sequence[Job], terminal: Terminal) -> list[PipelineError]:
+    def _publish_best(self, ended: Sequence[Job], terminal: Terminal) -> int:
         """Push the best variant of each release, where ``select=best`` has kept back all.
 
         Returns:
-            Why releases were not published, all but the last one told already.
+            How many releases could not be pushed; why is told.
         """
-        unpublished: list[PipelineError] = []
+        unpublished = 0
         for jobs in _by_release(ended):
             if not jobs[0].pushed_if_best:
                 continue
-            for error in unpublished:
-                terminal.error(str(error))
             try:
                 best = winner(jobs, jobs[0].choice)
                 if best is None:
@@ -126,7 +124,8 @@ class ReleaseSweeper(BasicSweeper):
                 terminal.best(best.job, jobs[0].choice.metric, best.value)
                 self._run_alone(job.release, (*best.job.overrides, *_ONLY_PUSH))
             except PipelineError as error:
-                unpublished.append(error)
+                terminal.error(str(error))
+                unpublished += 1
         return unpublished
 
     def _run_alone(self, task: Callable[[DictConfig], None], overrides: Sequence[str]) -> None:
