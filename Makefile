@@ -1,5 +1,6 @@
 # make release   train the embedded miniature, release it and hear it (RELEASE=name ARGS="key=value ..." for others)
 # make test      run the test suite
+# make coverage  the same, with the lines that no test runs (twice the time)
 # make faults    kill a run wherever it writes, fail a push wherever the Hub can, and complete both
 # make fuzz      read changed checkpoints for a minute (SECONDS=600 for ten)
 # make signing   sign a release with OpenSSF model signing as docs/signing.md says (downloads 170 MB)
@@ -19,7 +20,7 @@ WORKERS ?= 2
 SECONDS ?= 60
 
 .DELETE_ON_ERROR:
-.PHONY: help release test faults fuzz signing bench matrix interop slurm ray check lint clean
+.PHONY: help release test coverage faults fuzz signing bench matrix interop slurm ray check lint clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -50,6 +51,9 @@ release: $(VENV)/.installed
 	@$(BIN)/python -m pipeline +release=$(RELEASE) $(or $(ARGS),validate=full)
 
 test: $(VENV)/.installed-dev
+	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+coverage: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
 faults: $(VENV)/.installed-dev
