@@ -239,6 +239,10 @@ def _locate(file: int, entries: list[_Entry], end: int) -> dict[str, ArchiveReco
     if len(roots) > 1:
         raise Damaged("it has more than one root folder")
     entries.sort(key=lambda entry: entry.header, reverse=True)
+    if hasattr(os, "posix_fadvise"):
+        # Headers lie all over the file: one wait for all of them, not one for each.
+        for entry in entries:
+            os.posix_fadvise(file, entry.header, _LOCAL.size, os.POSIX_FADV_WILLNEED)
     while entries:
         entry = entries.pop()  # Each goes as soon as it is known where its record is.
         raw = entry.name.encode()
