@@ -242,7 +242,8 @@ def _locate(file: int, entries: list[_Entry], end: int) -> dict[str, ArchiveReco
     if hasattr(os, "posix_fadvise"):
         # Headers lie all over the file: one wait for all of them, not one for each.
         for entry in entries:
-            os.posix_fadvise(file, entry.header, _LOCAL.size, os.POSIX_FADV_WILLNEED)
+            start = min(entry.header, end)
+            os.posix_fadvise(file, start, _LOCAL.size, os.POSIX_FADV_WILLNEED)
     while entries:
         entry = entries.pop()  # Each goes as soon as it is known where its record is.
         raw = entry.name.encode()
