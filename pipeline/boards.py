@@ -65,12 +65,13 @@ class Board:
     @cached_property
     def shared(self) -> tuple[tuple[str, str], ...]:
         """What all variants say alike, and a column would only repeat."""
-        alike = [
-            c for c in self._columns if len(c.said) == 1 and all(each.text for each in c.cells)
-        ]
-        repeated = [c for c in alike if not c.telling]
-        several = len(self.variants) > 1
-        return tuple((c.title, "".join(c.said)) for c in repeated if several)
+        if len(self.variants) < 2:
+            return ()
+        return tuple(
+            (c.title, "".join(c.said))
+            for c in self._columns
+            if not c.telling and len(c.said) == 1 and all(each.text for each in c.cells)
+        )
 
     @cached_property
     def _columns(self) -> tuple[Column, ...]:

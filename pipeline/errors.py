@@ -54,6 +54,12 @@ class PipelineError(CompactHydraException):
         return type(self), (self.what, self.where, self.hint)
 
 
+def unexpected(error: BaseException, where: str = "") -> PipelineError:
+    """Say of an error that nobody foresaw what it is, and whose fault."""
+    what = f"Unexpected {type(error).__name__}: {error}"[:300].replace("\n", " ")
+    return PipelineError(what, where, "This is a fault of the pipeline: please report it.")
+
+
 class ConfigError(PipelineError):
     """The request itself is wrong or incomplete."""
 

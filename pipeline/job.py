@@ -21,7 +21,7 @@ from omegaconf import DictConfig
 from pipeline import __version__, boards, files, lock, page, tokens
 from pipeline.console import Terminal
 from pipeline.engine import Engine
-from pipeline.errors import ChecksError, PipelineError, ValidationError
+from pipeline.errors import ChecksError, PipelineError, ValidationError, unexpected
 from pipeline.layout import Outputs, Run
 from pipeline.manifest import pretty
 from pipeline.paths import expanded
@@ -143,11 +143,7 @@ def _execute(engine: Engine, cfg: DictConfig, terminal: Terminal) -> None:
     except Exception as error:
         verdict, reason = "failed", f"{type(error).__name__}: {error}"
         logger.error("%s", traceback.format_exc())
-        raise PipelineError(
-            f"Unexpected {type(error).__name__}: {error}"[:300].replace("\n", " "),
-            f"The details are in {run.log}",
-            "This is a fault of the pipeline: please report it.",
-        ) from error
+        raise unexpected(error, f"The details are in {run.log}") from error
     finally:
         with suppress(OSError):
             result = _result(engine, started, verdict, reason)

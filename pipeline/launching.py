@@ -55,9 +55,11 @@ def run_jobs(launcher: Launcher, jobs: Sequence[Job]) -> list[Job]:
 def _settled(jobs: Sequence[Job]) -> list[Job]:
     """Give jobs that have all ended; a network's file system may be late in saying so."""
     end = time.monotonic() + PATIENCE
-    while not all(job.now.ended for job in jobs) and time.monotonic() < end:
+    now = [job.now for job in jobs]
+    while not all(job.ended for job in now) and time.monotonic() < end:
         time.sleep(0.5)
-    return [job.now for job in jobs]
+        now = [job.now for job in jobs]
+    return now
 
 
 def _launch(launcher: Launcher, jobs: Sequence[Job]) -> _Failure | None:

@@ -1,10 +1,18 @@
-"""A path as a person types it: ``~`` is their home, ``~name`` somebody's."""
+"""Paths and signatures as a person types them: ``~`` is their home, ``~name`` somebody's."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from pipeline.errors import ConfigError
+
+SIGNATURE = "//sig/"
+"""What AudioCraft writes before a signature."""
+
+
+def bare_signature(typed: str) -> str:
+    """Give a signature that may be typed as AudioCraft writes it, or like a folder, by itself."""
+    return typed.strip().removeprefix(SIGNATURE).removesuffix("/")
 
 
 def expanded(typed: str | Path) -> Path:

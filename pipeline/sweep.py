@@ -17,7 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from pipeline import files
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, unexpected
 from pipeline.layout import Outputs, Run
 from pipeline.manifest import digest, pretty
 from pipeline.requeue import end_by_signal
@@ -128,5 +128,4 @@ def _failure(error: BaseException) -> PipelineError:
         return end
     if isinstance(error, PipelineError):
         return error
-    what = f"Unexpected {type(error).__name__}: {error}"[:300].replace("\n", " ")
-    return PipelineError(what, hint="This is a fault of the pipeline: please report it.")
+    return unexpected(error)

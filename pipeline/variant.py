@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from omegaconf import DictConfig, OmegaConf
 
 from pipeline.manifest import digest
+from pipeline.paths import SIGNATURE, bare_signature
 from pipeline.schema import (
     KEYS_OF_KIND,
     CardConfig,
@@ -65,14 +66,14 @@ def source_label(checkpoint: DictConfig) -> str:
     """Name where the weights come from: signature, file stem, repository name."""
     kind = checkpoint.kind
     if kind == "dora":
-        return str(checkpoint.sig).removeprefix("//sig/")
+        return bare_signature(str(checkpoint.sig))
     if kind == "train":
         return str(checkpoint.package).rpartition(".")[2]
     if kind == "hub":
         return str(checkpoint.repo_id).rpartition("/")[2]
     if kind in ("file", "url", "auto"):
         text = str(checkpoint[{"file": "path", "url": "url", "auto": "source"}[kind]])
-        text = text.removeprefix("//sig/")
+        text = text.removeprefix(SIGNATURE)
         path = PurePosixPath(urlsplit(text).path if "://" in text else text)
         generic = path.stem in ("checkpoint", "state_dict") and path.parent.name
         return f"{path.parent.name}-{path.stem}" if generic else path.stem or "source"
@@ -102,7 +103,7 @@ def _chosen(node: DictConfig, keys: Iterable[str], schema: type, base: Path) -> 
     for key in keys:
         value = plain[key]
         if key == "sig" and value is not None:
-            value = f"//sig/{str(value).strip().removeprefix('//sig/').removesuffix('/')}"
+            value = f"{SIGNATURE}{bare_signature(str(value))}"
         elif key in _PATHS and value is not None:
             value = _absolute(value, base)
         elif key in _MAYBE_PATHS and (base / str(value)).exists():

@@ -141,7 +141,7 @@ def test_what_cannot_be_swept_is_refused_before_anything_runs(place, arguments, 
 
 
 def test_the_same_signature_however_it_is_written_is_one_variant(place):
-    swept(place, f"checkpoint.sig={LM},//sig/{LM}")
+    swept(place, f"checkpoint.sig={LM},//sig/{LM},{LM}/")
     assert len(place.releases()) == 1
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from pipeline.errors import ConfigError, FormatError, SourceError
+from pipeline.paths import SIGNATURE, bare_signature
 from stages.common import saving
 from stages.common.checkpoint import Checkpoint
 from stages.common.dora_folder import DoraFolder
@@ -25,7 +26,7 @@ from stages.common.request_line import override
 from stages.common.xp_outline import Outline
 from stages.common.xp_yaml import MAX_LENGTH, config_in
 
-PREFIX = "//sig/"
+PREFIX = SIGNATURE
 """How AudioCraft marks a signature."""
 
 _SIGNATURE = re.compile(r"[0-9a-f]{8}")
@@ -47,7 +48,7 @@ def parse_signature(text: str, key: str = "checkpoint.sig") -> str:
     Raises:
         ConfigError: when it is none; Hydra reads about one in twenty-five as a number.
     """
-    signature = text.strip().removeprefix(PREFIX).removesuffix("/")
+    signature = bare_signature(text)
     if not is_signature(signature):
         raise ConfigError(
             f"{key}={text} is no signature: it should be eight hex digits.",

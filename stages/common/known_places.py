@@ -15,7 +15,7 @@ import yaml
 
 from pipeline.errors import FormatError, SourceError
 from pipeline.layout import Outputs, Run
-from pipeline.paths import expanded
+from pipeline.paths import bare_signature, expanded
 from stages.common.archive import Archive, is_zip
 from stages.common.claims import manifest_in
 from stages.common.copies import Copy, FolderCopy
@@ -154,7 +154,7 @@ def experiment_at(what: str) -> Experiment | None:
 
 def signature_in(what: str) -> str | None:
     """Give the signature that a text is, unless it is the name of a file."""
-    text = what.strip().removeprefix(PREFIX).removesuffix("/")
+    text = bare_signature(what)
     there = not what.startswith(PREFIX) and expanded(what).exists()
     return text if is_signature(text) and not there else None
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pipeline.errors import SourceError
 from pipeline.layout import Outputs
+from pipeline.paths import bare_signature
 from stages.common.dora_folder import DoraFolder
-from stages.common.experiments import PREFIX, Experiment, find_experiment, is_signature
+from stages.common.experiments import Experiment, find_experiment, is_signature
 
 
 def experiment_named(what: str, dora_dir: Path | None, outputs: Outputs) -> Experiment:
@@ -22,7 +23,7 @@ def experiment_named(what: str, dora_dir: Path | None, outputs: Outputs) -> Expe
     Raises:
         SourceError: when it is no signature, or there is none; names those that are near.
     """
-    signature = what.strip().removeprefix(PREFIX).removesuffix("/")
+    signature = bare_signature(what)
     if not is_signature(signature):
         raise SourceError(
             f"{what} is no signature: it should be eight hex digits.",

@@ -24,7 +24,7 @@ from omegaconf import DictConfig
 from pipeline import boards, files, job
 from pipeline.amounts import many
 from pipeline.console import Terminal, shown
-from pipeline.errors import OutputError, PipelineError, SweepError
+from pipeline.errors import OutputError, PipelineError, SweepError, unexpected
 from pipeline.expansion import Composer, Expansion, expansion
 from pipeline.launching import run_jobs
 from pipeline.layout import Outputs, ReleaseRuns
@@ -197,4 +197,4 @@ def _told(error: Exception) -> PipelineError:
         refused = OutputError.from_os(error, str(error.filename or ""))
         if refused is not None:
             return refused
-    return PipelineError(f"Unexpected {type(error).__name__}: {error}"[:300].replace("\n", " "))
+    return unexpected(error)
