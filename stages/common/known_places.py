@@ -91,8 +91,14 @@ class KnownPlaces:
             "Say where it is now: --source FILE",
         )
 
-    def own_codec(self) -> Path | None:
-        """Give the file that the run took the codec from, while it is there."""
+    def own_codec(self, signature: str | None) -> Path | None:
+        """Give the file that the run took the codec from, while it is there.
+
+        Args:
+            signature: of the codec's experiment, which a folder that is given has to have.
+        """
+        if signature is not None and self.dora_dir is not None:
+            return None
         there = self._local("export_compression").get("path")
         return Path(there) if there and Path(there).is_file() else None
 

@@ -40,7 +40,7 @@ def repeated_codec(told: ToldRelease, places: KnownPlaces, trained: bool) -> Opt
         return "bundle", {"source": facts.get("pretrained")}
     if trained and told.source.get("codec") == f"{PREFIX}{signature}":
         return "auto", _which(facts)
-    if (path := places.own_codec()) is not None:
+    if (path := places.own_codec(signature)) is not None:
         return _file(path, facts)
     if signature is None:
         raise SourceError(

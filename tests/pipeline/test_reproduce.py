@@ -126,6 +126,19 @@ def test_a_folder_that_is_named_counts_and_not_where_the_run_had_it(origin, else
     assert "There is no experiment" in capsys.readouterr().err
 
 
+def test_the_codec_too_is_that_of_the_folder_that_is_named(origin, elsewhere, reproduce):
+    def change(package: dict[str, Any]) -> None:
+        for tensor in package["best_state"]["model"].values():
+            if tensor.is_floating_point() and tensor.numel():
+                tensor.view(-1)[0] += 1
+                return
+
+    rewrite(elsewhere.dora / "xps" / CODEC / "checkpoint.th", change)
+    status, found, _ = reproduce(origin.run(), "--dora-dir", elsewhere.dora)
+    assert status == 1 and "compression_state_dict.bin" in different(found)
+    assert reproduce(origin.run())[0] == 0
+
+
 def test_a_byte_of_the_source_changed_with_its_checksum_is_told_by_tensor(elsewhere, reproduce):
     def change(package: dict[str, Any]) -> None:
         package["best_state"]["model"]["out_norm.bias"].view(torch.uint8)[5] ^= 1
