@@ -195,8 +195,9 @@ def refs(place: Place) -> dict[str, str]:
 
 
 def test_of_a_sweep_no_variant_is_main(place):
-    swept(place, "checkpoint.epoch=1,2", "push=[cache]")
+    printed = swept(place, "checkpoint.epoch=1,2", "push=[cache]")
     assert len(refs(place)) == 2 and "main" not in refs(place)
+    assert "loads it by this id with" not in printed
 
 
 def test_only_the_best_is_pushed(place):

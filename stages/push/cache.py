@@ -94,7 +94,11 @@ class Cache:
         environment = {"AUDIOCRAFT_CACHE_DIR": str(self.root), "HF_HUB_OFFLINE": "1"}
         self._tell(publication, commit, moved, ctx.progress)
         settings = " ".join(f"{name}={shlex.quote(text)}" for name, text in environment.items())
-        ctx.progress.note(f"cache: AudioCraft loads it by this id with {settings}")
+        ctx.progress.note(
+            f"cache: AudioCraft loads it by this id with {settings}"
+            if publication.branch == "main"  # it knows no other
+            else "cache: AudioCraft takes main: it loads this by its folder, not by the id"
+        )
         return {
             "target": self.name,
             "repo_id": publication.repo_id,
