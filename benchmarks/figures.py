@@ -80,6 +80,8 @@ def time_figures(timings: Timings, *, judged: bool) -> list[Figure]:
         ratio("float32, cold, against cp and sync, unhashed", "float32", "cp_sync"),
         ratio("float32, cold, against AudioCraft's way", "float32", "audiocraft", 0.25),
         ratio("float16, cold, against cp of float32", "float16", "cp", 1.5),
+        ratio("float16, cold, against reading and writing alone", "float16", "transfer"),
+        ratio("reading and writing alone, cold, against cp", "transfer", "cp"),
     ]
     if ("inspect", "cold") in timings:
         took, limit = seconds(timings["inspect", "cold"]), 1.0 if judged else None

@@ -71,6 +71,7 @@ def methods() -> list[Method]:
         Method("cp", "cp", _copy("nothing"), EXPORTED),
         Method("cp_sync", "cp, sync", _copy("sync"), EXPORTED),
         Method("cp_hashlib", "cp, hashlib's sha256", _copy("hashlib"), EXPORTED),
+        Method("transfer", "read, write half, sync", ["transfer", EXPORTED, TARGET], EXPORTED),
         Method("audiocraft", "torch.load, torch.save, sha256", AUDIOCRAFT),
         Method("command", "the whole command, float32", ["module", *release("float32")]),
         Method("inspect", "python -m pipeline.inspect", ["module", "pipeline.inspect", CHECKPOINT]),

@@ -64,9 +64,9 @@ def clean(config: DictConfig) -> Cleaned:
 def loadable(config: DictConfig) -> DictConfig:
     """Write ``conditioners: null`` as an empty dict: AudioCraft's loader looks into it."""
     plain = _plain(config)
-    if "conditioners" in plain and plain["conditioners"] is None:
-        plain["conditioners"] = {}
-    return OmegaConf.create(plain)
+    if plain.get("conditioners", {}) is not None:
+        return config
+    return OmegaConf.create({**plain, "conditioners": {}})
 
 
 def apply_overrides(config: DictConfig, overrides: Mapping[str, Any]) -> DictConfig:
@@ -78,6 +78,8 @@ def apply_overrides(config: DictConfig, overrides: Mapping[str, Any]) -> DictCon
     Raises:
         ConfigError: for a key whose parent is not there, or a misspelt one, with near names.
     """
+    if not overrides:
+        return config
     plain = _plain(config)
     for key, value in overrides.items():
         if isinstance(value, DictConfig | ListConfig):
