@@ -52,7 +52,10 @@ def write_checkpoint(path: Path, model: Model, *, optimizer: bool = True) -> Non
             "lr_scheduler": {"warmup_steps": 4000, "base_lrs": [1e-4], "last_epoch": 2000},
             "ema": None,
         }
-        torch.save(package, file)  # to a file object, as flashy does: the root is then "archive/"
+        try:
+            torch.save(package, file)  # to a file object, as flashy does: the root is "archive/"
+        except RuntimeError as error:  # Closed half-way, torch's writer raises one in its place.
+            raise error.__context__ or error from None
         file.flush()
         os.fsync(file.fileno())
 

@@ -58,7 +58,8 @@ def _save(package: Any, file: BinaryIO) -> None:
     try:
         torch.save(package, file)
     except RuntimeError as error:
-        if isinstance(error.__context__, OSError):  # torch hides a full disk behind its own
+        # Closed half-way, torch's writer raises one in the place of a full disk or of Ctrl-C.
+        if isinstance(error.__context__, OSError | KeyboardInterrupt):
             raise error.__context__ from error
         raise
 

@@ -1,6 +1,7 @@
 """Files in torch's form from before 1.6."""
 
 import errno
+import io
 import os
 import pickle
 from collections import OrderedDict, defaultdict
@@ -122,3 +123,16 @@ def test_a_disk_that_fills_up_is_told_as_one(tmp_path_factory, small_disk):
         legacy.convert(path, small_disk / "new.th")
     assert error.value.errno == errno.ENOSPC
     assert list(small_disk.iterdir()) == []
+
+
+def test_an_interrupt_stays_one(tmp_path, monkeypatch):
+    class Interrupted(io.BytesIO):
+        def write(self, block):
+            if len(block) > 1000:
+                raise KeyboardInterrupt
+            return super().write(block)
+
+    path = old(tmp_path / "old.th", {"a": torch.zeros(7900)})
+    monkeypatch.setattr(legacy.files, "new_file", lambda _: Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        legacy.convert(path, tmp_path / "new.th")
