@@ -174,5 +174,6 @@ def _job(
     run = Run(outputs.root / sweep_subdir(_root_=cfg), outputs)
     choice = cast(SelectConfig, OmegaConf.to_object(cfg.select))
     asked = select(list(cfg.stage), cfg.stages, cfg.from_stage, cfg.until_stage, None)
-    pushed = choice.kind == "best" and "push" in asked.chosen and not cfg.plan_only
-    return Job(sweep, number, overrides, run, choice, pushed, rank)
+    planned = bool(cfg.plan_only)
+    pushed = choice.kind == "best" and "push" in asked.chosen and not planned
+    return Job(sweep, number, overrides, run, choice, pushed, planned, rank)

@@ -43,6 +43,7 @@ class Job:
         run: the folders where it works.
         choice: what ranks the variants.
         pushed_if_best: whether it is one of those of which only the best is pushed.
+        only_planned: whether it is to make nothing, and to say what it would make.
         rank: what its epoch was chosen by, if by anything.
         verdict: ``waiting``, ``running``, ``done``, ``failed``, ``interrupted`` or ``killed``.
         reason: why it failed, in one to three lines.
@@ -55,6 +56,7 @@ class Job:
     run: Run
     choice: SelectConfig
     pushed_if_best: bool = False
+    only_planned: bool = False
     rank: float | None = None
     verdict: str = WAITING
     reason: str = ""

@@ -282,6 +282,12 @@ def test_a_board_that_cannot_be_drawn_hides_nothing(place):
     assert "The board was not drawn" in printed
 
 
+def test_of_a_plan_a_failed_job_leaves_nothing(place):
+    printed = swept(place, "checkpoint.epoch=1,7", "plan_only=true", fails=True)
+    assert "1 of 2 jobs failed.\n" in printed and "nothing was made" in printed
+    assert not (place.outputs / "musicgen_small").exists()
+
+
 def test_a_condition_leaves_out_some_of_the_epochs_that_were_named(place):
     swept(place, "checkpoint.epoch=1,2,3", 'checkpoint.where="valid.ce < 4"')
     assert variants(place) == [f"{LM}-epoch2-keep", f"{LM}-epoch3-keep"]

@@ -83,13 +83,17 @@ class ReleaseSweeper(BasicSweeper):
                 self._clear()
         failed = sum(each.verdict != DONE for each in ended)
         if failed or unpublished:
+            planned = any(each.only_planned for each in ended)
             what = f"{failed} of {many(len(ended), 'job')} failed." if failed else ""
-            what += " The others are complete." if 0 < failed < len(ended) else ""
+            if 0 < failed < len(ended) and not planned:
+                what += " The others are complete."
             what += f" {many(unpublished, 'release')} not pushed." if unpublished else ""
             raise SweepError(
                 what.strip(),
                 f"What the jobs printed: {shown(self.folder)}" if self._keeps_logs else "",
-                hint="The same command goes on: what is complete is not done again.",
+                hint="This was the plan alone: nothing was made."
+                if planned
+                else "The same command goes on: what is complete is not done again.",
             )
         self._clear()
         return ended
@@ -156,7 +160,7 @@ class ReleaseSweeper(BasicSweeper):
 
     def _draw(self, jobs: Sequence[Job], terminal: Terminal) -> None:
         """Draw the boards, also of jobs that could not do it themselves."""
-        for same in _by_release(jobs):
+        for same in _by_release([each for each in jobs if not each.only_planned]):
             folder, choice = same[0].run.root.parent, same[0].choice
             try:
                 for each in same:
