@@ -21,6 +21,9 @@ FORMAT = 1
 MOST = 20
 """Rows of a table that are shown unless all are asked for."""
 
+_MANY_TIMES = 10.0
+"""From here on a change is told in times what was there: percents of next to nothing say little."""
+
 _NAMES = ("A", "B")
 
 
@@ -146,7 +149,10 @@ def _text(value: Any) -> str:
 
 def _rise(changes: ValueChanges, key: str) -> str:
     left, right = changes.changed.get(key, (0.0, 0.0))
-    return f"{(right - left) / abs(left):+.2%}" if left else ""
+    if not left:
+        return ""
+    rise = (right - left) / abs(left)
+    return f"{rise:+.2%}" if abs(rise) < _MANY_TIMES else f"{rise:+.3g} x"
 
 
 def _tensors(title: str, changes: TensorChanges, most: int | None, names: tuple[str, str]) -> Grid:
@@ -174,6 +180,8 @@ def _row(tensor: ChangedTensor) -> tuple[str, ...]:
 
 
 def _share(value: float) -> str:
+    if value >= _MANY_TIMES:
+        return f"{value:.3g} x"
     return f"{value:.2%}" if value >= 1e-4 or not value else f"{100 * value:.1g}%"
 
 

@@ -318,13 +318,14 @@ def test_a_file_that_is_no_model_is_told(released, tmp_path, capsys):
     assert "torch did not write it" in capsys.readouterr().err
 
 
-def test_people_read_a_page_with_tables(released, other, capsys):
-    spoil(other / STATE_DICT, lambda p: p["best_state"]["out_norm.bias"].mul_(2))
+@pytest.mark.parametrize(("times", "relative"), [(2, " 100.00%"), (51, " 50 x")])
+def test_people_read_a_page_with_tables(released, other, capsys, times, relative):
+    spoil(other / STATE_DICT, lambda p: p["best_state"]["out_norm.bias"].mul_(times))
     assert main([str(released.release()), str(other)]) == 1
     out = capsys.readouterr().out
     assert "verdict  1 file of 5 different: 1 tensor" in out
     (row,) = [line for line in out.splitlines() if line.startswith("out_norm.bias")]
-    assert "16 of 16" in row and row.endswith("100.00%")
+    assert "16 of 16" in row and row.endswith(relative)
 
 
 def test_long_tables_end_with_what_shows_the_rest(released, other, capsys):
