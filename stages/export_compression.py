@@ -40,7 +40,8 @@ class ExportCompression:
         """Find a codec that is not there, is none, or does not have the state; a full disk."""
         try:
             choice = choose(self.config, ctx)
-            if (path := self._path(ctx, choice)) is not None and is_zip(path):
+            path = self._path(ctx, choice)
+            if path is not None and path.is_file() and not is_legacy(path):
                 with opened(ctx, choice, path) as own:
                     codec_of(own.checkpoint.config)
                     if not ctx.run.export_compression.compression.exists():

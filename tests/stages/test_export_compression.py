@@ -200,6 +200,14 @@ class TestTrained:
             loaded = load(bench.run.export_compression.compression)["best_state"]
             assert same(loaded, dict(expected))
 
+    @pytest.mark.parametrize(
+        ("content", "told"), [(b"", "The file is empty"), (b"hello", "torch did not write it")]
+    )
+    def test_a_file_that_is_no_checkpoint(self, tmp_path, dora, content, told):
+        (tmp_path / "codec.th").write_bytes(content)
+        asked = stage("trained", path=str(tmp_path / "codec.th"))
+        assert told in problem(bench_of(tmp_path / "outputs", dora), asked)
+
     def test_a_file_of_another_epoch(self, tmp_path, dora):
         path = str(dora / "xps" / CODEC / "checkpoint_1.th")
         bench = bench_of(tmp_path, dora)
