@@ -30,6 +30,7 @@ PREFIX = SIGNATURE
 """How AudioCraft marks a signature."""
 
 _SIGNATURE = re.compile(r"[0-9a-f]{8}")
+_WITHOUT_HISTORY = "Copy it again from where the run was; numbers need none: checkpoint.epoch=10,20"
 _EPOCH_FILE = re.compile(r"checkpoint_([0-9]+)\.th")
 
 
@@ -114,9 +115,11 @@ class Experiment:
         try:
             held = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
         except (OSError, ValueError, RecursionError) as error:
-            raise FormatError("The experiment's history cannot be read.", str(path)) from error
+            what = "The experiment's history cannot be read."
+            raise FormatError(what, str(path), _WITHOUT_HISTORY) from error
         if not isinstance(held, list):
-            raise FormatError("The experiment's history is no list of epochs.", str(path))
+            what = "The experiment's history is no list of epochs."
+            raise FormatError(what, str(path), _WITHOUT_HISTORY)
         return epochs_in(held)
 
     @property

@@ -12,11 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.amounts import many
 from pipeline.errors import ConfigError, FormatError, SourceError
 from stages.common.condition import Condition
 from stages.common.experiments import PREFIX, Experiment, find_experiment, signatures_in
 from stages.common.grids import signatures_of
-from stages.common.history import metrics_of
+from stages.common.history import History, metrics_of
 
 _EPOCHS = re.compile(r"all|(best|last|every):([0-9]+)")
 _GRID = "grid:"
@@ -101,8 +102,7 @@ def answer(question: Question) -> Answer:
     experiments = list(_experiments(question, found.notes))
     several = len(experiments) != 1
     if where is not None:
-        records = (record for each in experiments for record in each.history)
-        where.demand_known(["epoch", *sorted({n for each in records for n in metrics_of(each)})])
+        _demand_known(where, experiments)
     for experiment in experiments:
         try:
             found.choices += _choices(experiment, question, where, found.notes)
@@ -156,26 +156,63 @@ def _signatures(dora_dir: Path, rule: str) -> Sequence[str]:
         ) from error
 
 
+def _demand_known(where: Condition, experiments: Sequence[Experiment]) -> None:
+    """Refuse a name that no epoch has; where a history cannot be read, that is told instead."""
+    names, spoilt = set[str](), False
+    for experiment in experiments:
+        try:
+            names |= {name for epoch in experiment.read_history() for name in metrics_of(epoch)}
+        except FormatError:
+            if len(experiments) == 1:
+                raise
+            spoilt = True
+    if names or not spoilt:
+        where.demand_known(["epoch", *sorted(names)])
+
+
 def _choices(
     experiment: Experiment, question: Question, where: Condition | None, notes: list[str]
 ) -> Iterator[Choice]:
     """Give the jobs of one experiment."""
-    history, rule = experiment.history, question.epoch
-
-    def metrics(epoch: int) -> dict[str, float]:
-        return metrics_of(history[epoch - 1]) if 1 <= epoch <= len(history) else {}
-
+    rule = question.epoch
     if rule is None and where is None:
         experiment.checkpoint(None)
         yield Choice(experiment.sig, None, None)
         return
+    best = isinstance(rule, str) and rule.startswith("best:")
+    history = _history(experiment, notes, needed=best or where is not None)
+
+    def metrics(epoch: int) -> dict[str, float]:
+        return metrics_of(history[epoch - 1]) if 1 <= epoch <= len(history) else {}
+
     epochs = [rule] if isinstance(rule, int) else _on_disk(experiment, notes)
     if where is not None:
         epochs = [e for e in epochs if where.holds({**metrics(e), "epoch": float(e)})]
     ranks = {epoch: metrics(epoch).get(question.metric, math.nan) for epoch in epochs}
-    for epoch in _ruled(rule, epochs, ranks, question):
+    chosen = _ruled(rule, epochs, ranks, question)
+    if _asked(rule) > len(chosen) > 0:
+        told = f"{rule} is {many(len(chosen), 'epoch')}, all that there are"
+        notes.append(f"{PREFIX}{experiment.sig}: {told}")
+    for epoch in chosen:
         rank = ranks[epoch]
         yield Choice(experiment.sig, epoch, rank if math.isfinite(rank) else None)
+
+
+def _history(experiment: Experiment, notes: list[str], *, needed: bool) -> History:
+    """Give what is known of every epoch; a history that nothing depends on may be damaged."""
+    try:
+        return experiment.read_history()
+    except FormatError as error:
+        if needed:
+            raise
+        notes.append(f"{PREFIX}{experiment.sig}: its epochs have no metrics: {error.what}")
+        return []
+
+
+def _asked(rule: int | str | None) -> int:
+    """Tell how many epochs ``best:3`` and ``last:5`` ask for; 0 for any number."""
+    found = _EPOCHS.fullmatch(rule) if isinstance(rule, str) else None
+    return int(found[2]) if found and found[1] in ("best", "last") else 0
 
 
 def _on_disk(experiment: Experiment, notes: list[str]) -> Sequence[int]:

@@ -127,6 +127,47 @@ def test_a_damaged_experiment_is_left_out_of_many_and_named(tmp_path):
         answer(asked(tmp_path, sig="//sig/2b3c4d5e", epoch="all"))
 
 
+def test_fewer_epochs_than_asked_for_are_said(dora):
+    assert answer(asked(dora, epoch="best:2")).notes == []
+    assert answer(asked(dora, epoch="all")).notes == []
+    said = [answer(asked(dora, epoch=rule)).notes for rule in ("best:99", "last:7")]
+    assert said == [
+        [f"//sig/{LM}: best:99 is 6 epochs, all that there are"],
+        [f"//sig/{LM}: last:7 is 6 epochs, all that there are"],
+    ]
+
+
+class TestAHistoryThatCannotBeRead:
+    @pytest.fixture
+    def spoilt(self, tmp_path):
+        folder = write_lm_experiment(tmp_path, LM, epochs=3)
+        (folder / "history.json").write_text("[{")
+        return tmp_path
+
+    @pytest.mark.parametrize("rule", [{"epoch": "best:1"}, {"where": "valid.ce < 3"}])
+    def test_is_told_where_a_rule_needs_it(self, spoilt, rule):
+        with pytest.raises(FormatError, match="history cannot be read"):
+            answer(asked(spoilt, **rule))
+
+    @pytest.mark.parametrize("rule", [{"epoch": "best:1"}, {"where": "valid.ce < 9"}])
+    def test_leaves_the_other_experiments(self, spoilt, rule):
+        write_lm_experiment(spoilt, "2b3c4d5e", epochs=1)
+        found = answer(asked(spoilt, sig="all", **rule))
+        assert [choice.sig for choice in found.choices] == ["2b3c4d5e"]
+        assert "1a2b3c4d is left out: The experiment's history cannot be read." in found.notes[0]
+
+    def test_is_noted_where_the_epochs_are_known_without_it(self, spoilt):
+        found = answer(asked(spoilt, epoch="last:2"))
+        assert [(c.epoch, c.metric) for c in found.choices] == [(2, None), (3, None)]
+        assert "its epochs have no metrics" in found.notes[0]
+
+    def test_that_of_every_experiment_is_told_of_each(self, spoilt):
+        other = write_lm_experiment(spoilt, "2b3c4d5e", epochs=1)
+        (other / "history.json").write_text("{}")
+        found = answer(asked(spoilt, sig="all", where="valid.ce < 9"))
+        assert found.choices == [] and len(found.notes) == 2
+
+
 def test_no_dora_folder():
     with pytest.raises(ConfigError, match="dora_dir is missing"):
         answer(asked(None, sig="all"))
