@@ -234,6 +234,15 @@ def hub(folder: Path, large: bool) -> Iterator[tuple[str, list[str]]]:
         thread.join()
 
 
+def test_a_hub_that_cannot_be_reached_is_an_error_in_the_document(tmp_path):
+    env = environment(
+        HF_ENDPOINT="http://127.0.0.1:9", AUDIOCRAFT_CACHE_DIR=str(tmp_path), no_proxy="*"
+    )
+    done = inspect("me/model", "--json", cwd=tmp_path, env=env)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "The Hub cannot be reached" in json.loads(done.stdout)["error"]["what"]
+
+
 @pytest.mark.parametrize("large", [True, False])
 def test_of_a_repository_only_a_small_codec_is_downloaded(tmp_path, large):
     place = make_place(tmp_path)

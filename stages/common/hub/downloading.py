@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.errors import SourceError
 from stages.common.hub.caches import default_cache
 from stages.common.hub.endpoint import is_own, own_token, repository_url
+from stages.common.hub.failure import kinds
 from stages.common.hub.names import is_repo_id
 
 
@@ -185,7 +186,7 @@ def translated(
             f"{page}/tree/{revision}",
             advice.file,
         ) from error
-    except (errors.HfHubHTTPError, errors.HFValidationError, OSError, RuntimeError) as error:
+    except kinds() as error:
         hint = f"Look at {page}, then run the same command again."
         raise SourceError(f"{repo_id} cannot be downloaded.", _reason(error), hint) from error
 
