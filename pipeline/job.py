@@ -128,12 +128,12 @@ def _execute(engine: Engine, cfg: DictConfig, terminal: Terminal) -> None:
     files.write_text(run.overrides, "".join(f"{line}\n" for line in overrides))
     files.write_text(run.config, yaml.safe_dump(resolved(cfg), sort_keys=False, allow_unicode=True))
     started = time.time()
-    verdict, reason = "done", ""
+    # Until it is known how it ended: Ctrl-C, a cluster's signal, or nobody reads what is printed.
+    verdict, reason = "interrupted", "interrupted"
     try:
-        terminal.result(run, engine.execute())
-    except KeyboardInterrupt:
-        verdict, reason = "interrupted", "interrupted"
-        raise
+        outcomes = engine.execute()
+        verdict, reason = "done", ""
+        terminal.result(run, outcomes)
     except PipelineError as error:
         verdict, reason = "failed", str(error)
         logger.error("%s", error)

@@ -1,5 +1,6 @@
 """What a user gets wrong ends with exit 1, at most three lines, no traceback, and no release."""
 
+import json
 import os
 import pickle
 import shutil
@@ -157,6 +158,22 @@ def test_a_limit_on_the_size_of_files(place, kilobytes):
 def test_an_output_folder_where_none_can_be(place, multirun):
     message = refused(place, "outputs=/proc/nothing", *multirun)
     assert "Cannot write the output: No such file" in message and "/proc/nothing" in message
+
+
+def test_a_run_that_nobody_reads_any_more_is_not_done(place):
+    request = command(*place.request, "validate=off", "push=none")
+    with subprocess.Popen(
+        request, cwd=place.root, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        assert running.stdout is not None
+        while b"[1/8]" not in running.stdout.readline():
+            assert running.poll() is None
+        running.stdout.close()
+        running.stderr.read()
+    (result,) = place.outputs.glob("musicgen_small/*/run.json")
+    released = (result.parent / "release").is_dir()
+    assert json.loads(result.read_text())["verdict"] == ("done" if released else "interrupted")
+    assert not released and running.returncode != 0
 
 
 def test_a_second_failure_does_not_harm_the_first_release(place):
