@@ -108,13 +108,15 @@ def _demand_variants(runs: ReleaseRuns, shown: Callable[[Path], str]) -> None:
 
 def _demand_metric(variants: Sequence[Variant], metric: str) -> None:
     """Refuse a metric that no variant has, while they have others."""
-    from stages.common.condition import suggestion
-
-    known = {name for variant in variants for name in variant.metrics}
+    known = {name: None for variant in variants for name in variant.metrics}
     if not known or metric in known:
         return
-    what = f"--metric {metric}: no variant has it at its released epoch."
-    raise ConfigError(what, hint=suggestion(metric, sorted(known)))
+    near = get_close_matches(metric, known, 1)
+    # A training has its section twice, and is judged by the other.
+    ordered = sorted(known, key=lambda name: (name.startswith("train."), name))
+    shown = ", ".join([*ordered[:12], *(["..."] if len(ordered) > 12 else [])])
+    told = f"Did you mean {near[0]}?" if near else f"There are: {shown}"
+    raise ConfigError(f"--metric {metric}: no variant has it at its released epoch.", hint=told)
 
 
 if __name__ == "__main__":

@@ -68,11 +68,11 @@ def test_a_metric_that_nobody_has_is_refused_with_the_near_name(tmp_path, told):
     make_variant(tmp_path)
     status, out, err = told(tmp_path / RELEASE, "--metric", "valid.cee")
     assert (status, out) == (1, "")
-    assert "valid.cee: no variant has it" in err and "Did you mean valid.ce" in err
+    assert "valid.cee: no variant has it" in err and "Did you mean valid.ce?" in err
     assert not (tmp_path / RELEASE / "board.json").exists()
     status, out, err = told(tmp_path / RELEASE, "--metric", "qqq", "--json")
     assert status == 1 and json.loads(out)["error"]["what"] in err
-    assert "Known: evaluate.fad" in err
+    assert "There are: evaluate.fad" in err
 
 
 def test_a_release_of_failures_alone_has_a_board(tmp_path, told):
